@@ -1,0 +1,1 @@
+"""Asking models: retries and deadlines around one call. Yields values, stores nothing."""

@@ -1,0 +1,85 @@
+"""One answer from a model: deadlines on every wait, transient failures asked again.
+
+Not a loop over tools and not storage: yields the provider's events as they come, and ``Restarted``
+where what came so far no longer counts.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from agents_app.providers.base import ChatModel, ChatRequest
+from agents_app.providers.errors import ModelError
+from agents_app.providers.events import StreamEvent
+
+logger = logging.getLogger(__name__)
+
+# Longer than this is not worth a person's wait; the error says when to try again instead.
+MAX_RETRY_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The model is asked again from the start; drop what it said before."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds to wait: to the first event, between events, and before each further try."""
+
+    first: float = 60.0
+    idle: float = 600.0
+    retries: Sequence[float] = (1.0, 2.0, 4.0)
+
+
+async def ask(
+    model: ChatModel, request: ChatRequest, patience: Patience
+) -> AsyncIterator[list[StreamEvent] | Restarted]:
+    """Stream the answer. Raises ModelError once it cannot be had.
+
+    429, 5xx, connection errors and answers that were cut off are asked again as often as
+    ``patience.retries`` has waits (plus up to half of jitter), honouring Retry-After; others fail
+    at once. A model that stays silent too long is a time-out, which is not asked again.
+    """
+    for attempt in range(len(patience.retries) + 1):
+        said_something = False
+        try:
+            async with aclosing(model.stream(request)) as events:
+                while True:
+                    limit = patience.idle if said_something else patience.first
+                    async with asyncio.timeout(limit):
+                        batch = await anext(events, None)
+                    if batch is None:
+                        return
+                    said_something = True
+                    yield batch
+        except TimeoutError as error:
+            raise ModelError(
+                "timeout", detail=f"silent for {limit:g} s", retryable=False
+            ) from error
+        except ModelError as error:
+            wait = _wait_before_retry(error, attempt, patience.retries)
+            if wait is None:
+                raise
+            logger.warning(
+                "model %s/%s: %r; asking again in %.1f s",
+                model.provider, model.model, error, wait,
+            )  # fmt: skip
+        await asyncio.sleep(wait)
+        if said_something:
+            yield Restarted(attempt + 1)
+
+
+def _wait_before_retry(error: ModelError, attempt: int, retries: Sequence[float]) -> float | None:
+    if not error.retryable or attempt >= len(retries):
+        return None
+    asked = error.retry_after or 0.0
+    if asked > MAX_RETRY_AFTER:
+        return None
+    # Jitter, so that a crowd that failed together does not come back together.
+    return max(asked, retries[attempt]) * (1 + random.random() / 2)  # noqa: S311

@@ -1,0 +1,1 @@
+"""Verbs on agents and prompts."""

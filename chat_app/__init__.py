@@ -1,0 +1,16 @@
+"""Threads, messages, turns, and their live view.
+
+Owns ``Thread``, ``ThreadParticipant``, ``Message`` (ordered by ``order`` and ``step_order``) and
+``Turn`` (the durable request for one answer).
+
+- ``services``: the verbs. ``threads`` (create_thread, rename_thread, archive_thread, delete_thread,
+  list_threads), ``conversation`` (send_agent_message, continue_thread, regenerate, edit_message,
+  stop_turn), ``messages`` (save_messages and its rules of order), ``reading``
+  (get_thread_messages, get_thread_context), ``turns`` (claim, checkpoint, finish: the worker's).
+- ``runtime``: what the model is given (context).
+- ``live``: what viewers are given: records, the worker's broadcaster, the web process's hub.
+- ``worker``: the asyncio loop that carries turns (ADR 0002).
+- ``consumers``: the socket; ``views``: the pages.
+
+flows_app may import it; it imports agents_app and everything below.
+"""

@@ -1,0 +1,77 @@
+"""Durable changes, told to whoever looks: rendered once, after commit, for all viewers.
+
+What is published here is only a wake-up with the content at hand; the rows are the truth, and a
+viewer who misses it reads them by their numbers.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from django.template.loader import render_to_string
+
+from chat_app.live import records
+from chat_app.models import Message, Thread, ThreadParticipant, Turn
+from one_project.common.publish import publish_on_commit
+
+
+def render_message(message: Message) -> str:
+    """The canonical partial of one message: the same for the page, the answer and the socket."""
+    return render_to_string("chat/_message.html", {"message": message})
+
+
+def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool) -> str:
+    """The HTML of messages in their present state; what is gone or replaced is a removal."""
+    found = {
+        message.pk: message
+        for message in Message.objects.filter(pk__in=message_ids, thread_id=thread_id)
+        .select_related("author", "agent", "turn")
+        .in_order()
+    }
+    shown = [render_message(row) for row in found.values() if row.superseded_by_id is None]
+    gone = [
+        f'<article id="message-{key}" data-removed></article>'
+        for key in message_ids
+        if key not in found or found[key].superseded_by_id is not None
+    ]
+    head = [render_title(Thread.objects.get(pk=thread_id))] if title else []
+    return "\n".join([*head, *gone, *shown])
+
+
+def render_title(thread: Thread) -> str:
+    """The thread's heading as the page shows it."""
+    return render_to_string("chat/_title.html", {"thread": thread})
+
+
+def announce(thread: Thread, seq: int, message_ids: Sequence[UUID]) -> None:
+    """Publish change ``seq`` of the thread once the transaction has committed."""
+    ids, title = tuple(message_ids), thread.title_seq == seq
+    publish_on_commit(records.thread_channel(thread.pk), partial(_payload, thread.pk, seq, ids, title))
+
+
+def _payload(thread_id: UUID, seq: int, ids: Sequence[UUID], title: bool) -> bytes:
+    return records.durable(seq, seq - 1, render_changes(thread_id, ids, title=title))
+
+
+def announce_inbox(
+    thread: Thread, *, only: Sequence[UUID] | None = None, extra: Sequence[UUID] = ()
+) -> None:
+    """Tell the people of the thread (or ``only`` those) that their list of threads changed."""
+    people = (
+        ThreadParticipant.objects.filter(thread=thread, user__isnull=False)
+        .values_list("user_id", flat=True)
+        if only is None
+        else only
+    )
+    for user_id in {*people, *extra}:
+        publish_on_commit(records.user_channel(user_id), records.INBOX)
+
+
+def announce_revoked(thread: Thread) -> None:
+    """Have every socket of the thread look at its rights again, now."""
+    publish_on_commit(records.thread_channel(thread.pk), records.RECHECK)
+
+
+def announce_stop(turn: Turn) -> None:
+    """Tell the workers that this turn was asked to stop."""
+    publish_on_commit(records.CONTROL_CHANNEL, f"stop {turn.pk}".encode())

@@ -1,0 +1,1 @@
+"""Verbs on threads, messages and turns. Each is atomic and announces what changed on commit."""

@@ -1,0 +1,68 @@
+"""One durable change of a thread: locked, numbered, announced on commit.
+
+The lock on the thread row makes the number order the commit order, so a viewer that has seen
+number n has seen everything up to n.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from chat_app.conf import PREVIEW_LIMIT
+from chat_app.errors import ThreadNotFound
+from chat_app.live.announce import announce
+from chat_app.models import Message, Thread
+from one_project.common.text import clean_line
+
+
+@dataclass(slots=True)
+class Change:
+    """The change in the making: ``seq`` is its number, ``thread`` the locked row."""
+
+    thread: Thread
+    seq: int
+    message_ids: list[UUID] = field(default_factory=list)
+    _fields: set[str] = field(default_factory=lambda: {"seq", "updated_at"})
+
+    def touch(self, message: Message) -> None:
+        """Number ``message`` with this change (the caller saves it) and announce it."""
+        message.seq = self.seq
+        if message.pk not in self.message_ids:
+            self.message_ids.append(message.pk)
+
+    def said(self, message: Message) -> None:
+        """Something was said: the thread moves to the top and has a new last message."""
+        self.thread.last_activity_at = timezone.now()
+        self.thread.message_seq = self.seq
+        self.thread.last_message = clean_line(message.text, PREVIEW_LIMIT)
+        self._fields |= {"last_activity_at", "message_seq", "last_message"}
+
+    def set_thread(self, **values: object) -> None:
+        """Change fields of the thread's own row; a new title is announced."""
+        for name, value in values.items():
+            setattr(self.thread, name, value)
+        self._fields |= set(values)
+        if "title" in values or "status" in values:
+            self.thread.title_seq = self.seq
+            self._fields.add("title_seq")
+
+    def save(self) -> None:
+        self.thread.seq = self.seq
+        self.thread.save(update_fields=self._fields)
+
+
+@contextmanager
+def changing(thread_id: UUID) -> Iterator[Change]:
+    """Lock the thread, number the change, save and announce it. Raises ThreadNotFound."""
+    with transaction.atomic():
+        thread = Thread.objects.present().select_for_update().filter(pk=thread_id).first()
+        if thread is None:
+            raise ThreadNotFound
+        change = Change(thread=thread, seq=thread.seq + 1)
+        yield change
+        change.save()
+        announce(thread, change.seq, change.message_ids)

@@ -1,0 +1,195 @@
+"""Reading threads and messages in pages, for pages, programs and tools.
+
+Cursors are opaque to callers: they name the last row seen, so pages stay right while new rows
+arrive (T-D11).
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import F, OuterRef, Q, Subquery
+
+from chat_app.conf import DEFAULT_PAGE
+from chat_app.models import Message, MessageKind, MessageStatus, Thread, ThreadParticipant
+from chat_app.types import ContextMessage
+from one_project.accounts.models import Organisation, User
+from one_project.common.errors import InvalidInput
+from one_project.common.text import clean_line
+
+SEARCH_LIMIT = 10
+ROLES = {
+    MessageKind.USER: "user",
+    MessageKind.AGENT: "assistant",
+    MessageKind.SYSTEM: "system",
+    MessageKind.TOOL: "tool",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """``page`` in the order asked for; pass ``continue_cursor`` on until ``is_done``."""
+
+    page: list[Message]
+    is_done: bool
+    continue_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPage:
+    """As MessagePage; each thread has ``is_unread`` for the person who asked."""
+
+    page: list[Thread]
+    is_done: bool
+    continue_cursor: str | None
+
+
+def get_thread_messages(
+    thread: Thread,
+    *,
+    cursor: str | None = None,
+    page_size: int = DEFAULT_PAGE,
+    newest_first: bool = True,
+    statuses: Sequence[str] | None = None,
+    exclude_tools: bool = False,
+    current_only: bool = False,
+    up_to: Message | None = None,
+) -> MessagePage:
+    """A page of messages by place (MS-15). ``up_to`` keeps that message's whole order.
+
+    Raises InvalidInput for a cursor that is none.
+    """
+    messages = thread.messages.select_related("author", "agent", "turn")
+    if statuses is not None:
+        messages = messages.filter(status__in=statuses)
+    if exclude_tools:
+        messages = messages.without_tools()
+    if current_only:
+        messages = messages.current()
+    if up_to is not None:
+        messages = messages.filter(order__lte=up_to.order)
+    if cursor:
+        messages = messages.filter(_beyond(*_read_place(cursor), newest_first=newest_first))
+    ordering = ["-order", "-step_order"] if newest_first else ["order", "step_order"]
+    size = max(page_size, 0)
+    rows = list(messages.order_by(*ordering)[: size + 1])
+    page, more = rows[:size], len(rows) > size
+    following = _write([page[-1].order, page[-1].step_order]) if more and page else None
+    return MessagePage(page, is_done=not more, continue_cursor=following)
+
+
+def _beyond(order: int, step: int, *, newest_first: bool) -> Q:
+    if newest_first:
+        return Q(order__lt=order) | Q(order=order, step_order__lt=step)
+    return Q(order__gt=order) | Q(order=order, step_order__gt=step)
+
+
+def get_thread_context(thread: Thread, *, limit: int = 10) -> list[ContextMessage]:
+    """The newest ``limit`` successful messages, oldest first, as role, content and time."""
+    page = get_thread_messages(
+        thread, page_size=limit, statuses=[MessageStatus.SUCCESS], exclude_tools=True,
+        current_only=True,
+    )
+    return [
+        ContextMessage(ROLES[MessageKind(message.kind)], message.text, message.created_at.isoformat())
+        for message in reversed(page.page)
+    ]
+
+
+def list_threads(
+    user: User,
+    organisation: Organisation,
+    *,
+    archived: bool = False,
+    query: str = "",
+    cursor: str | None = None,
+    page_size: int = 30,
+) -> ThreadPage:
+    """The person's threads by last activity; ``query`` finds words of titles (10 at most).
+
+    The last word matches as a beginning. Raises InvalidInput for a cursor that is none.
+    """
+    mine = ThreadParticipant.objects.filter(thread=OuterRef("pk"), user=user)
+    threads = (
+        Thread.objects.visible_to(user)
+        .filter(organisation=organisation, status="archived" if archived else "active")
+        .annotate(read_seq=Subquery(mine.values("read_seq")[:1]))
+        .select_related("agent")
+    )
+    if words := clean_line(query, 200).split():
+        threads = threads.annotate(words=SearchVector("title", config="simple")).filter(
+            words=_title_query(words)
+        )
+        page_size = min(page_size, SEARCH_LIMIT)
+    if cursor:
+        at, thread_id = _read_moment(cursor)
+        threads = threads.filter(
+            Q(last_activity_at__lt=at) | Q(last_activity_at=at, pk__lt=thread_id)
+        )
+    rows = list(threads.latest_first()[: page_size + 1])
+    page, more = rows[:page_size], len(rows) > page_size
+    for thread in page:
+        seen: int = getattr(thread, "read_seq", 0) or 0
+        thread.is_unread = thread.message_seq > seen  # type: ignore[attr-defined]
+    last = page[-1] if page else None
+    following = (
+        _write([last.last_activity_at.isoformat(), str(last.pk)]) if more and last else None
+    )
+    return ThreadPage(page, is_done=not more, continue_cursor=following)
+
+
+def _title_query(words: list[str]) -> SearchQuery:
+    quoted = ["'" + word.replace("\\", "\\\\").replace("'", "''") + "'" for word in words]
+    return SearchQuery(" & ".join([*quoted[:-1], quoted[-1] + ":*"]), search_type="raw", config="simple")
+
+
+def unread_count(user: User, organisation: Organisation) -> int:
+    """How many of the person's active threads have something new."""
+    return (
+        ThreadParticipant.objects.filter(
+            user=user,
+            thread__organisation=organisation,
+            thread__deleted_at=None,
+            thread__status="active",
+            thread__message_seq__gt=F("read_seq"),
+        )
+        .count()
+    )
+
+
+def _write(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> list[Any]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        values = json.loads(base64.urlsafe_b64decode(padded.encode()))
+    except (ValueError, UnicodeError) as error:
+        raise InvalidInput("This page link is not valid. Please reload the page.") from error
+    if not isinstance(values, list) or len(values) != 2:
+        raise InvalidInput("This page link is not valid. Please reload the page.")
+    return values
+
+
+def _read_place(cursor: str) -> tuple[int, int]:
+    order, step = _read(cursor)
+    if not all(type(value) is int and 0 <= value < 2**63 for value in (order, step)):
+        raise InvalidInput("This page link is not valid. Please reload the page.")
+    return order, step
+
+
+def _read_moment(cursor: str) -> tuple[datetime, UUID]:
+    at, thread_id = _read(cursor)
+    try:
+        moment = datetime.fromisoformat(str(at))
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        return moment, UUID(str(thread_id))
+    except ValueError as error:
+        raise InvalidInput("This page link is not valid. Please reload the page.") from error

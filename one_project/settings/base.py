@@ -1,0 +1,211 @@
+"""Settings shared by every environment; values come from the environment (docs/settings.md)."""
+
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONCE, NONE, SELF
+
+django_stubs_ext.monkeypatch()
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+DEBUG = False
+SECRET_KEY = env("DJANGO_SECRET_KEY", default="")
+ALLOWED_HOSTS: list[str] = env.list("ONE_ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("ONE_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "channels",
+    "django_htmx",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "one_project.common",
+    "one_project.accounts",
+    "billing_app",
+    "integrations_app",
+    "agents_app",
+    "chat_app",
+    "flows_app",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "one_project.common.middleware.ErrorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "one_project.accounts.middleware.OrganisationMiddleware",
+    "one_project.common.middleware.PrivatePagesMiddleware",
+]
+
+ROOT_URLCONF = "one_project.urls"
+ASGI_APPLICATION = "one_project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "agents_app.context_processors.model",
+            ],
+        },
+    },
+]
+
+# --- Data -----------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": {
+        **env.db("DATABASE_URL", default="postgres://one:one@127.0.0.1:5432/one"),
+        # A connection kept per request leaks under ASGI, where requests share no thread
+        # (80 requests left 77 connections open); the pool bounds them.
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 10, "timeout": 10}},
+    }
+}
+REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# Rate limits live in Postgres, so that a Redis that is away locks nobody out or in.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+}
+
+# --- Celery: wakes workers, holds no truth ---------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 0.5,
+    "socket_timeout": 10,
+    "visibility_timeout": 3600,
+}
+CELERY_BEAT_SCHEDULE = {
+    # Workers sweep turns by themselves; beat only brings the rare chores.
+    "purge-deleted-threads": {"task": "chat_app.purge_deleted_threads", "schedule": 300.0},
+}
+
+# --- People -----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/chat/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_ADAPTER = "one_project.accounts.adapter.AccountAdapter"
+ACCOUNT_SESSION_REMEMBER = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- Language, time, static files ---------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = env("ONE_FROM_EMAIL", default="ONE <no-reply@one.test>")
+
+# --- Security headers ---------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": (),
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],  # data: for the marks in our own style sheets
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+        "manifest-src": [SELF],
+    },
+}
+CSRF_FAILURE_VIEW = "one_project.common.pages.csrf_failure"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- ONE ------------------------------------------------------------------------------------------
+
+OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
+ONE_CHAT_MODEL = env("ONE_CHAT_MODEL", default="gpt-5-mini")
+ONE_EMBEDDING_MODEL = env("ONE_EMBEDDING_MODEL", default="text-embedding-3-small")
+ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
+
+ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)
+# Room for the percent-encoding of a form: a message of 1 MB can take three.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+ONE_RECENT_MESSAGES = 100
+ONE_THREAD_UNDO_SECONDS = 60
+# A turn: see chat_app.worker. Seconds unless the name says otherwise.
+ONE_TURN_MAX_ATTEMPTS = 3
+ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=6.0)
+ONE_TURN_SWEEP_EVERY = env.float("ONE_TURN_SWEEP_EVERY", default=2.0)
+ONE_TURN_FIRST_TOKEN_TIMEOUT = env.float("ONE_TURN_FIRST_TOKEN_TIMEOUT", default=60.0)
+ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
+ONE_TURNS_PER_WORKER = env.int("ONE_TURNS_PER_WORKER", default=500)
+ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
+ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)
+ONE_CHECKPOINT_EVERY = 1.0
+ONE_METRICS_TOKEN = env("ONE_METRICS_TOKEN", default="")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env("ONE_LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "daphne": {"level": "WARNING"},
+        "django.channels.server": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,12 @@
+"""Development: DEBUG on, mail printed, static files served without a collect step."""
+
+from one_project.settings.base import *  # noqa: F403
+from one_project.settings.base import env
+
+DEBUG = True
+# Not a secret: only used where the launcher has not made one.
+SECRET_KEY = env("DJANGO_SECRET_KEY", default="development-only-key-with-no-value-at-all-000000")
+ALLOWED_HOSTS = env.list("ONE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ACCOUNT_EMAIL_VERIFICATION = "none"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

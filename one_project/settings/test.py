@@ -1,0 +1,13 @@
+"""Tests: real Postgres and Redis (started by tests/conftest.py), quick password hashing."""
+
+from one_project.settings.base import *  # noqa: F403
+
+SECRET_KEY = "tests-only-key-with-no-value-at-all-0000000000000000"  # noqa: S105
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+ONE_MODEL_RETRIES = [0.01, 0.02, 0.04]

@@ -1,0 +1,22 @@
+"""The URL map: each app brings its own; addresses here are part of the outside contract."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from one_project.common.health import healthz, metrics, readyz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("one_project.accounts.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("agents/", include("agents_app.urls")),
+    path("", include("chat_app.urls")),
+]
+
+handler400 = "one_project.common.pages.bad_request"
+handler403 = "one_project.common.pages.forbidden"
+handler404 = "one_project.common.pages.not_found"
+handler500 = "one_project.common.pages.server_error"
