@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models import DateTimeField, DurationField, Exists, ExpressionWrapper, F, OuterRef, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ from agents_app.providers.events import Usage
 from agents_app.providers.parts import Part, TextPart
 from chat_app.conf import FAILED_FOR_PEOPLE
 from chat_app.live.announce import announce_inbox
-from chat_app.models import MessageStatus, Turn, TurnStatus
+from chat_app.models import MessageStatus, Thread, Turn, TurnStatus
 from chat_app.services.changes import changing
 from chat_app.services.conversation import WAKE
 from chat_app.services.messages import set_parts
@@ -68,7 +68,10 @@ def claim_turn(turn_id: UUID, *, worker: str) -> Turn | None:
 
     A turn claimed again starts with an empty answer, and its page says that it was restarted.
     """
-    claimed = Turn.objects.ready().filter(pk=turn_id, thread__deleted_at=None).update(
+    # No join here: Django would turn it into a subquery, which does not see that the row has just
+    # been taken by another worker, and two would get the turn.
+    deleted = Thread.objects.filter(pk=OuterRef("thread_id"), deleted_at__isnull=False)
+    claimed = Turn.objects.ready().filter(~Exists(deleted), pk=turn_id).update(
         status=TurnStatus.RUNNING,
         attempt=F("attempt") + 1,
         worker=worker,
@@ -128,6 +131,18 @@ def checkpoint_turns(checkpoints: Sequence[Checkpoint]) -> dict[UUID, bool]:
 
 def finish_turn(turn: Turn, outcome: Outcome) -> bool:
     """Store the answer and close the turn in one transaction; False when it is not ours any more."""
+    try:
+        _finish(turn, outcome)
+    except _NotOurs:
+        return False
+    return True
+
+
+class _NotOurs(Exception):
+    """Rolls the change back, its number included."""
+
+
+def _finish(turn: Turn, outcome: Outcome) -> None:
     with changing(turn.thread_id) as change:
         closed = Turn.objects.owned(turn.attempt).filter(pk=turn.pk).update(
             status=outcome.status,
@@ -139,9 +154,7 @@ def finish_turn(turn: Turn, outcome: Outcome) -> bool:
             updated_at=Now(),
         )
         if not closed:
-            # Nothing of this change may stay, not even its number.
-            transaction.set_rollback(True)
-            return False
+            raise _NotOurs
         message = change.thread.messages.select_for_update().get(pk=turn.message_id)
         set_parts(message, list(outcome.parts))
         failed = outcome.status == TurnStatus.FAILED
@@ -157,7 +170,6 @@ def finish_turn(turn: Turn, outcome: Outcome) -> bool:
         if failed:
             _record_failure(turn, outcome)
         announce_inbox(change.thread)
-    return True
 
 
 def _record_failure(turn: Turn, outcome: Outcome) -> None:
