@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import redis.asyncio
@@ -149,7 +149,7 @@ class ThreadConsumer(InboxConsumer):
         await super().connect()
 
     async def handle(self, message: dict[str, Any]) -> None:
-        if self.viewer is None:
+        if self.viewer is None or self.thread_id is None:
             return
         number = _whole(message.get("seq"))
         match message.get("type"):
@@ -192,15 +192,13 @@ class ThreadConsumer(InboxConsumer):
             known = 0
         entries: list[tuple[bytes, dict[bytes, bytes]]] = []
         start = min(known, answer.partial_seq)
-        try:
-            entries = await _client().xrange(answer.replay, min=f"({start}-0")
-        except RedisError:
-            pass  # the checkpoint stands in
+        with suppress(RedisError):  # without it, the checkpoint stands in
+            entries = cast("Any", await _client().xrange(answer.replay, min=f"({start}-0"))
         return catch_up.replay_records(entries, answer, known)
 
 
 def _client() -> "redis.asyncio.Redis":
-    global _redis  # noqa: PLW0603 - one client a process, made when first needed
+    global _redis  # one client a process, made when first needed
     if _redis is None:
         _redis = redis.asyncio.Redis.from_url(
             settings.REDIS_URL,

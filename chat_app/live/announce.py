@@ -46,7 +46,9 @@ def render_title(thread: Thread) -> str:
 def announce(thread: Thread, seq: int, message_ids: Sequence[UUID]) -> None:
     """Publish change ``seq`` of the thread once the transaction has committed."""
     ids, title = tuple(message_ids), thread.title_seq == seq
-    publish_on_commit(records.thread_channel(thread.pk), partial(_payload, thread.pk, seq, ids, title))
+    publish_on_commit(
+        records.thread_channel(thread.pk), partial(_payload, thread.pk, seq, ids, title)
+    )
 
 
 def _payload(thread_id: UUID, seq: int, ids: Sequence[UUID], title: bool) -> bytes:
@@ -58,8 +60,9 @@ def announce_inbox(
 ) -> None:
     """Tell the people of the thread (or ``only`` those) that their list of threads changed."""
     people = (
-        ThreadParticipant.objects.filter(thread=thread, user__isnull=False)
-        .values_list("user_id", flat=True)
+        ThreadParticipant.objects.filter(thread=thread, user__isnull=False).values_list(
+            "user_id", flat=True
+        )
         if only is None
         else only
     )

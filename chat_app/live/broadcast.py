@@ -12,7 +12,6 @@ import logging
 from django.conf import settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-
 from chat_app.live.stream import TurnStream
 from one_project.common.redis_link import Writer, open_link, pack
 
@@ -71,8 +70,14 @@ class Broadcaster:
         # The entry's id is the number of its last record, so a reader asks for "after n".
         out.append(
             pack(
-                "XADD", stream.replay, "MAXLEN", "~", REPLAY_ENTRIES, f"{stream.number}-0",
-                "p", payload,
+                "XADD",
+                stream.replay,
+                "MAXLEN",
+                "~",
+                REPLAY_ENTRIES,
+                f"{stream.number}-0",
+                "p",
+                payload,
             )
         )
         if first:
@@ -118,5 +123,3 @@ class Broadcaster:
             if stream.has_begun:
                 self._commands(out, stream, stream.snapshot(), first=True)
         self._send(out)
-
-

@@ -113,7 +113,10 @@ class Hub:
     async def join(self, viewer: Viewer, *channels: str) -> None:
         """Subscribe; returns once Redis has confirmed it, or after half a second without."""
         if not self._tasks or any(task.done() for task in self._tasks):
-            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._compare())]
+            self._tasks = [
+                asyncio.create_task(self._listen()),
+                asyncio.create_task(self._compare()),
+            ]
         for channel in channels:
             if channel not in self._confirmed:
                 self._confirmed[channel] = asyncio.Event()

@@ -3,13 +3,12 @@
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from agents_app.models import Agent
 from one_project.accounts.models import Organisation, User
 from one_project.common.models import ChangingEntity, Entity, choice_check
-
 
 
 class ThreadStatus(models.TextChoices):
@@ -33,10 +32,6 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
     def latest_first(self) -> "ThreadQuerySet":
         return self.order_by("-last_activity_at", "-pk")
-
-    def bump(self) -> int:
-        """Raise ``seq``; the row stays locked until the transaction ends, so order is commit order."""
-        return self.update(seq=F("seq") + 1, updated_at=Now())
 
 
 class Thread(ChangingEntity):
@@ -64,8 +59,6 @@ class Thread(ChangingEntity):
     last_activity_at = models.DateTimeField(db_default=Now())
     last_message = models.CharField(max_length=160, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
-
-    participants: "models.Manager[ThreadParticipant]"
 
     objects = ThreadQuerySet.as_manager()
 

@@ -58,9 +58,7 @@ class Turn(ChangingEntity):
     requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="turns"
     )
-    status = models.CharField(
-        max_length=7, choices=TurnStatus.choices, default=TurnStatus.QUEUED
-    )
+    status = models.CharField(max_length=7, choices=TurnStatus.choices, default=TurnStatus.QUEUED)
     client_key = models.UUIDField(null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     lapses = models.PositiveSmallIntegerField(default=0)
@@ -94,13 +92,9 @@ class Turn(ChangingEntity):
         ]
         indexes = [
             # The sweeper: turns whose wake-up call was lost, oldest first.
-            models.Index(
-                fields=["created_at"], name="turn_ready", condition=Q(status="queued")
-            ),
+            models.Index(fields=["created_at"], name="turn_ready", condition=Q(status="queued")),
             # The sweeper: turns whose worker went away.
-            models.Index(
-                fields=["lease_until"], name="turn_leased", condition=Q(status="running")
-            ),
+            models.Index(fields=["lease_until"], name="turn_leased", condition=Q(status="running")),
             # The page and the hub: what is being answered in a thread.
             models.Index(
                 fields=["thread"], name="turn_open", condition=Q(status__in=["queued", "running"])
@@ -118,5 +112,3 @@ class Turn(ChangingEntity):
     @property
     def is_open(self) -> bool:
         return self.status in {TurnStatus.QUEUED, TurnStatus.RUNNING}
-
-

@@ -88,7 +88,9 @@ def send_agent_message(
             _name_thread(change, message)
             _see_own(change, author)
             answerer = agent if kind == MessageKind.USER and agent else change.thread.agent
-            turn = _ask(change, message, answerer, author, client_key) if asks and answerer else None
+            turn = (
+                _ask(change, message, answerer, author, client_key) if asks and answerer else None
+            )
     except IntegrityError:
         # The same key came twice at the same moment in different threads of execution.
         if found := _already_sent(thread, client_key):
@@ -184,9 +186,7 @@ def edit_message(
         if found := _turn_of_key(change.thread, client_key):
             return found
         old = _editable(change.thread, message, user)
-        answers = list(
-            change.thread.messages.filter(order=old.order).exclude(pk=old.pk).in_order()
-        )
+        answers = list(change.thread.messages.filter(order=old.order).exclude(pk=old.pk).in_order())
         if any(answer.status == MessageStatus.PENDING for answer in answers):
             raise Conflict("Please stop the answer before changing the question.")
         draft = MessageDraft(
@@ -288,9 +288,13 @@ def _supersede(change: Change, old: list[Message], new: Message) -> None:
 
 
 def _prompt_of(answer: Message) -> Message:
-    prompt = Message.objects.filter(
-        thread_id=answer.thread_id, order=answer.order, kind=MessageKind.USER
-    ).in_order().first()
+    prompt = (
+        Message.objects.filter(
+            thread_id=answer.thread_id, order=answer.order, kind=MessageKind.USER
+        )
+        .in_order()
+        .first()
+    )
     if prompt is None:
         raise Conflict("The question of this answer is gone.")
     return prompt

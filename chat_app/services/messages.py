@@ -237,9 +237,9 @@ def delete_by_order(
     with changing(thread.pk) as change:
         places = [
             (message.order, message.step_order, message.pk)
-            for message in change.thread.messages.filter(
-                order__gte=start[0], order__lte=end[0]
-            ).in_order().only("order", "step_order")
+            for message in change.thread.messages.filter(order__gte=start[0], order__lte=end[0])
+            .in_order()
+            .only("order", "step_order")
             if start <= (message.order, message.step_order) < end
         ][: DELETE_BY_ORDER_BATCH + 1]
         batch = places[:DELETE_BY_ORDER_BATCH]

@@ -92,11 +92,16 @@ def _beyond(order: int, step: int, *, newest_first: bool) -> Q:
 def get_thread_context(thread: Thread, *, limit: int = 10) -> list[ContextMessage]:
     """The newest ``limit`` successful messages, oldest first, as role, content and time."""
     page = get_thread_messages(
-        thread, page_size=limit, statuses=[MessageStatus.SUCCESS], exclude_tools=True,
+        thread,
+        page_size=limit,
+        statuses=[MessageStatus.SUCCESS],
+        exclude_tools=True,
         current_only=True,
     )
     return [
-        ContextMessage(ROLES[MessageKind(message.kind)], message.text, message.created_at.isoformat())
+        ContextMessage(
+            ROLES[MessageKind(message.kind)], message.text, message.created_at.isoformat()
+        )
         for message in reversed(page.page)
     ]
 
@@ -137,29 +142,26 @@ def list_threads(
         seen: int = getattr(thread, "read_seq", 0) or 0
         thread.is_unread = thread.message_seq > seen  # type: ignore[attr-defined]
     last = page[-1] if page else None
-    following = (
-        _write([last.last_activity_at.isoformat(), str(last.pk)]) if more and last else None
-    )
+    following = _write([last.last_activity_at.isoformat(), str(last.pk)]) if more and last else None
     return ThreadPage(page, is_done=not more, continue_cursor=following)
 
 
 def _title_query(words: list[str]) -> SearchQuery:
     quoted = ["'" + word.replace("\\", "\\\\").replace("'", "''") + "'" for word in words]
-    return SearchQuery(" & ".join([*quoted[:-1], quoted[-1] + ":*"]), search_type="raw", config="simple")
+    return SearchQuery(
+        " & ".join([*quoted[:-1], quoted[-1] + ":*"]), search_type="raw", config="simple"
+    )
 
 
 def unread_count(user: User, organisation: Organisation) -> int:
     """How many of the person's active threads have something new."""
-    return (
-        ThreadParticipant.objects.filter(
-            user=user,
-            thread__organisation=organisation,
-            thread__deleted_at=None,
-            thread__status="active",
-            thread__message_seq__gt=F("read_seq"),
-        )
-        .count()
-    )
+    return ThreadParticipant.objects.filter(
+        user=user,
+        thread__organisation=organisation,
+        thread__deleted_at=None,
+        thread__status="active",
+        thread__message_seq__gt=F("read_seq"),
+    ).count()
 
 
 def _write(values: list[Any]) -> str:

@@ -165,9 +165,9 @@ def remove_participant(thread: Thread, *, user: User, person: User) -> None:
 def mark_read(thread: Thread, *, user: User, seq: int | None = None) -> None:
     """The person has seen the thread up to ``seq`` (default: all of it). Never goes back."""
     seen = thread.message_seq if seq is None else min(seq, thread.seq)
-    changed = ThreadParticipant.objects.filter(
-        thread=thread, user=user, read_seq__lt=seen
-    ).update(read_seq=seen)
+    changed = ThreadParticipant.objects.filter(thread=thread, user=user, read_seq__lt=seen).update(
+        read_seq=seen
+    )
     if changed:
         announce_inbox(thread, only=[user.pk])
 

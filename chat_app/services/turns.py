@@ -13,7 +13,16 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, DurationField, Exists, ExpressionWrapper, F, OuterRef, Value
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Value,
+)
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -56,7 +65,7 @@ class Checkpoint:
     partial_seq: int
 
 
-def _lease() -> ExpressionWrapper:
+def _lease() -> Combinable:
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=settings.ONE_TURN_LEASE), output_field=DurationField()),
         output_field=DateTimeField(),
@@ -71,15 +80,19 @@ def claim_turn(turn_id: UUID, *, worker: str) -> Turn | None:
     # No join here: Django would turn it into a subquery, which does not see that the row has just
     # been taken by another worker, and two would get the turn.
     deleted = Thread.objects.filter(pk=OuterRef("thread_id"), deleted_at__isnull=False)
-    claimed = Turn.objects.ready().filter(~Exists(deleted), pk=turn_id).update(
-        status=TurnStatus.RUNNING,
-        attempt=F("attempt") + 1,
-        worker=worker,
-        lease_until=_lease(),
-        started_at=Coalesce(F("started_at"), Now()),
-        partial="",
-        partial_seq=0,
-        updated_at=Now(),
+    claimed = (
+        Turn.objects.ready()
+        .filter(~Exists(deleted), pk=turn_id)
+        .update(
+            status=TurnStatus.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            lease_until=_lease(),
+            started_at=Coalesce(F("started_at"), Now()),
+            partial="",
+            partial_seq=0,
+            updated_at=Now(),
+        )
     )
     if not claimed:
         return None
@@ -130,7 +143,7 @@ def checkpoint_turns(checkpoints: Sequence[Checkpoint]) -> dict[UUID, bool]:
 
 
 def finish_turn(turn: Turn, outcome: Outcome) -> bool:
-    """Store the answer and close the turn in one transaction; False when it is not ours any more."""
+    """Store the answer and close the turn in one transaction; False when it is ours no more."""
     try:
         _finish(turn, outcome)
     except _NotOurs:
@@ -144,14 +157,18 @@ class _NotOurs(Exception):
 
 def _finish(turn: Turn, outcome: Outcome) -> None:
     with changing(turn.thread_id) as change:
-        closed = Turn.objects.owned(turn.attempt).filter(pk=turn.pk).update(
-            status=outcome.status,
-            finished_at=Now(),
-            partial="",
-            lease_until=None,
-            error=outcome.cause[:4000],
-            error_code=outcome.error_code,
-            updated_at=Now(),
+        closed = (
+            Turn.objects.owned(turn.attempt)
+            .filter(pk=turn.pk)
+            .update(
+                status=outcome.status,
+                finished_at=Now(),
+                partial="",
+                lease_until=None,
+                error=outcome.cause[:4000],
+                error_code=outcome.error_code,
+                updated_at=Now(),
+            )
         )
         if not closed:
             raise _NotOurs
@@ -198,8 +215,10 @@ def release_turns(owned: Sequence[tuple[UUID, int]]) -> None:
     """Give turns back at an orderly end of a worker; the next one starts them again at once."""
     for turn_id, attempt in owned:
         with transaction.atomic():
-            released = Turn.objects.owned(attempt).filter(pk=turn_id).update(
-                status=TurnStatus.QUEUED, lease_until=None, updated_at=Now()
+            released = (
+                Turn.objects.owned(attempt)
+                .filter(pk=turn_id)
+                .update(status=TurnStatus.QUEUED, lease_until=None, updated_at=Now())
             )
             if released:
                 enqueue(WAKE, turn_id=str(turn_id))

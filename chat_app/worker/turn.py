@@ -51,7 +51,7 @@ class RunningTurn:
         self._store_after = 0.0
 
     def cancel(self, why: str) -> None:
-        """End the model call now: ``stop`` keeps the text, ``lost`` and ``shutdown`` write nothing."""
+        """End the model call: ``stop`` keeps the text, ``lost`` and ``shutdown`` write nothing."""
         if self.task and not self.cancelled_for:
             self.cancelled_for = why
             self.task.cancel()

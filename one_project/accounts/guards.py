@@ -21,7 +21,6 @@ View = Callable[Concatenate[MemberRequest, P], HttpResponseBase]
 def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Anonymous people sign in first; people without an organisation are told so."""
 
-    @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _sign_in(request)
@@ -31,19 +30,20 @@ def member_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], Http
         request.organisation = membership.organisation  # type: ignore[attr-defined]
         return view(cast("MemberRequest", request), *args, **kwargs)
 
-    return guarded
+    wrapped: Any = wraps(view)(guarded)
+    return wrapped  # type: ignore[no-any-return]
 
 
 def admin_required(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """As ``member_required``, and the role must be admin or owner."""
 
-    @wraps(view)
     def guarded(request: MemberRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.membership.role not in {Role.ADMIN, Role.OWNER}:
             raise AccessDenied
         return view(request, *args, **kwargs)
 
-    return member_required(guarded)
+    wrapped: Any = wraps(view)(guarded)
+    return member_required(wrapped)
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:

@@ -35,17 +35,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text; only from this machine or with the token of ONE_METRICS_TOKEN."""
     token = settings.ONE_METRICS_TOKEN
     given = request.headers.get("Authorization", "")
-    if token:
-        allowed = given == f"Bearer {token}"
-    else:
-        allowed = settings.DEBUG
+    allowed = given == f"Bearer {token}" if token else settings.DEBUG
     if not allowed:
         return HttpResponseNotFound()
     return HttpResponse(render_metrics(), content_type="text/plain; version=0.0.4")
 
 
 def _database() -> str:
-    global _migrated  # noqa: PLW0603 - checked until true once: migrations do not unapply
+    global _migrated  # checked until true once: migrations do not unapply
     try:
         if not _migrated:
             executor = MigrationExecutor(connection)

@@ -26,6 +26,8 @@ class ChangingEntity(Entity):
         abstract = True
 
 
-def choice_check(name: str, field: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
+def choice_check(
+    name: str, field: str, choices: type[models.TextChoices]
+) -> models.CheckConstraint:
     """Make the database refuse what ``choices`` does not list (choices alone check only forms)."""
     return models.CheckConstraint(name=name, condition=Q(**{f"{field}__in": choices.values}))

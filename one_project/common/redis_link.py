@@ -20,7 +20,8 @@ TIMEOUT = 2.0
 
 def pack(*words: str | bytes | int) -> bytes:
     """One command in Redis' wire format."""
-    return hiredis.pack_command(words)  # type: ignore[no-any-return, attr-defined]
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    return packed
 
 
 async def open_link(url: str) -> tuple[Reader, Writer]:

@@ -5,7 +5,9 @@ from one_project.settings.base import env
 
 SECRET_KEY = env("DJANGO_SECRET_KEY")
 ALLOWED_HOSTS = env.list("ONE_ALLOWED_HOSTS")
-CSRF_TRUSTED_ORIGINS = env.list("ONE_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS])
+CSRF_TRUSTED_ORIGINS = env.list(
+    "ONE_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS]
+)
 
 SECURE_SSL_REDIRECT = env.bool("ONE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

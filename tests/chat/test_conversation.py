@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import override_settings
 
 from agents_app.models import AgentKind
+from agents_app.providers.parts import TextPart
 from agents_app.services.agents import create_agent
 from chat_app.errors import MessageNotFound, MessageTooLong, TurnOver
 from chat_app.models import Message, MessageStatus, Thread, Turn, TurnStatus
@@ -20,9 +21,8 @@ from chat_app.services.conversation import (
     start_thread,
     stop_turn,
 )
-from chat_app.services.turns import Outcome, claim_turn, finish_turn
 from chat_app.services.threads import add_participants, delete_thread, remove_participant
-from agents_app.providers.parts import TextPart
+from chat_app.services.turns import Outcome, claim_turn, finish_turn
 from one_project.accounts.models import Event
 from one_project.common.errors import AccessDenied, Conflict, InvalidInput, NotFound
 from tests.people import World
@@ -80,7 +80,9 @@ def test_a_double_click_at_the_same_moment_makes_one_turn(committed_world: World
 
     def send(_: int) -> object:
         try:
-            return send_agent_message(thread, content="Hi", author=world.alice, client_key=key)[0].pk
+            return send_agent_message(thread, content="Hi", author=world.alice, client_key=key)[
+                0
+            ].pk
         finally:
             connection.close()
 

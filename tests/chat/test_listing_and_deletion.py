@@ -104,7 +104,10 @@ def test_context_has_roles_text_and_time(world: World) -> None:
     thread = world.thread()
     save_messages(thread, [user("Hi"), tool_call(), tool_result(), agent("Hello")])
     context = get_thread_context(thread)
-    assert [(item.role, item.content) for item in context] == [("user", "Hi"), ("assistant", "Hello")]
+    assert [(item.role, item.content) for item in context] == [
+        ("user", "Hi"),
+        ("assistant", "Hello"),
+    ]
     assert context[0].timestamp.endswith("+00:00")
 
 
@@ -183,9 +186,7 @@ def test_a_deleted_thread_is_gone_and_comes_back_with_undo(world: World) -> None
 
 @override_settings(ONE_THREAD_UNDO_SECONDS=0)
 def test_purging_removes_all_that_hangs_on_a_thread_and_nothing_else(world: World) -> None:
-    kept, _ = start_thread(
-        world.organisation, user=world.alice, agent=world.agent, message="stay"
-    )
+    kept, _ = start_thread(world.organisation, user=world.alice, agent=world.agent, message="stay")
     gone, _ = start_thread(world.organisation, user=world.alice, agent=world.agent, message="go")
     save_messages(gone, [user(), *[agent()] * 250])
     Thread.objects.filter(pk=gone.pk).update(deleted_at=timezone.now() - timedelta(seconds=1))

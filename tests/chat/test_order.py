@@ -138,7 +138,12 @@ def test_the_pending_message_is_replaced_where_it_stands(thread: Thread) -> None
     [done, more] = save_messages(
         thread, [agent("done"), agent("more")], prompt=prompt, pending=pending
     )
-    assert (done.pk, done.position, done.text, done.status) == (pending.pk, "0-1", "done", "success")
+    assert (done.pk, done.position, done.text, done.status) == (
+        pending.pk,
+        "0-1",
+        "done",
+        "success",
+    )
     assert more.position == "0-2"
 
 
@@ -172,7 +177,12 @@ def test_a_result_for_a_pending_message_that_failed_stays_failed(thread: Thread)
 def test_text_and_the_tool_flag_follow_the_parts(thread: Thread) -> None:
     draft = MessageDraft(kind="agent", parts=[TextPart("a"), TextPart("b")])
     [message, call, result] = save_messages(thread, [draft, tool_call(), tool_result()])
-    assert (message.text, message.is_tool, call.is_tool, result.is_tool) == ("a b", False, True, True)
+    assert (message.text, message.is_tool, call.is_tool, result.is_tool) == (
+        "a b",
+        False,
+        True,
+        True,
+    )
     changed = update_message(thread, message.pk, parts=[TextPart("c"), tool_call().parts[0]])
     assert (changed.text, changed.is_tool) == ("c", True)
     assert Message.objects.get(pk=message.pk).parts == changed.parts

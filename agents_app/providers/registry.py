@@ -1,0 +1,84 @@
+"""Which chat model answers, from the settings.
+
+Reads `ONE_CHAT_MODEL`, `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `ONE_DEMO_URL` at each call, so a
+test may override them. Knows nothing of agents, prices or organisations.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from agents_app.providers.base import ChatModel
+from agents_app.providers.openai import OPENAI_URL, OpenAIChatModel
+
+DEMO_MODEL = "one-demo"
+DEMO_KEY = "demo"
+NO_KEY = "not-needed"  # servers without keys (Ollama, vLLM) still get a header
+
+# For tests only. A module global and not a context variable: turns run on a worker's loop thread,
+# which inherits no context from the test.
+_overrides: list[ChatModel] = []
+_overrides_lock = threading.Lock()
+
+
+def using_demo_model() -> bool:
+    """Whether the built-in demo model answers: neither a key nor a base URL is set."""
+    return not (_setting("OPENAI_API_KEY") or _setting("OPENAI_BASE_URL"))
+
+
+def resolve_chat_model(name: str | None = None) -> ChatModel:
+    """Return the model called `name`, or the default one for None and "".
+
+    With the demo model every name leads to it; with a provider, a name left over from the demo
+    leads to the default. Raises ImproperlyConfigured when no default or no demo address is set.
+    """
+    with _overrides_lock:
+        if _overrides:
+            return _overrides[-1]
+    wanted = name or ""
+    default = _setting("ONE_CHAT_MODEL")
+    if using_demo_model():
+        demo_names = (found for found in (wanted, default) if _is_demo_name(found))
+        return _demo_model(next(demo_names, DEMO_MODEL))
+    model = wanted if wanted and not _is_demo_name(wanted) else default
+    if not model:
+        raise ImproperlyConfigured("ONE_CHAT_MODEL names no model")
+    return OpenAIChatModel(
+        model,
+        api_key=_setting("OPENAI_API_KEY") or NO_KEY,
+        base_url=_setting("OPENAI_BASE_URL") or OPENAI_URL,
+    )
+
+
+@contextmanager
+def use_model(model: ChatModel) -> Iterator[ChatModel]:
+    """Within the block, every name in this process leads to `model`. For tests; may be nested."""
+    with _overrides_lock:
+        _overrides.append(model)
+    try:
+        yield model
+    finally:
+        with _overrides_lock:
+            # By identity: two equal models may be nested.
+            index = next(i for i, found in enumerate(_overrides) if found is model)
+            del _overrides[index]
+
+
+def _is_demo_name(name: str) -> bool:
+    # The pace may follow the name: "one-demo:tps=200,first=0".
+    return name.partition(":")[0] == DEMO_MODEL
+
+
+def _demo_model(name: str) -> ChatModel:
+    url = _setting("ONE_DEMO_URL").rstrip("/")
+    if not url:
+        raise ImproperlyConfigured("ONE_DEMO_URL is not set, and neither is OPENAI_API_KEY")
+    base_url = url if url.endswith("/v1") else f"{url}/v1"
+    return OpenAIChatModel(name, api_key=DEMO_KEY, base_url=base_url, provider="demo")
+
+
+def _setting(name: str) -> str:
+    return str(getattr(settings, name, "") or "")

@@ -1,0 +1,116 @@
+"""Saying something, asking again, changing a question, stopping an answer."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from agents_app.access import access_agent
+from chat_app.access import access_message, access_thread
+from chat_app.errors import TurnOver
+from chat_app.forms import posted_message
+from chat_app.models import MessageKind, Turn
+from chat_app.services.conversation import (
+    edit_message,
+    regenerate,
+    send_agent_message,
+    stop_turn,
+)
+from chat_app.views.answers import changed_messages, go_to_thread, is_htmx
+from chat_app.views.pages import answers_with_page, older_messages, render_thread
+from one_project.accounts.guards import member_required
+from one_project.accounts.middleware import MemberRequest
+from one_project.common.errors import Conflict, InvalidInput
+from one_project.common.ids import new_id
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required
+def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
+    """POST says something in the thread; GET gives the messages before the cursor ``before``."""
+    thread = access_thread(request.user, thread_id)
+    if request.method != "POST":
+        return older_messages(request, thread)
+    posted = posted_message(request)
+    agent = None
+    if posted.agent_id:
+        agent = access_agent(request.user, request.organisation, posted.agent_id)
+    try:
+        message, turn = send_agent_message(
+            thread,
+            content=posted.text,
+            author=request.user,
+            agent=agent,
+            client_key=posted.client_key,
+        )
+    except InvalidInput as error:
+        if not answers_with_page(request):
+            raise
+        return render_thread(request, thread, text=posted.text, error=error)
+    return changed_messages(request, thread, [message.pk, *_answer(turn)])
+
+
+@require_POST
+@member_required
+def regenerate_answer(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpResponse:
+    """Answer again; also the Retry of a failed answer."""
+    thread = access_thread(request.user, thread_id)
+    message = access_message(thread, message_id)
+    # A message is answered anew once: its id as the key makes a double click one turn.
+    turn = regenerate(thread, message, user=request.user, client_key=message.pk)
+    return changed_messages(request, thread, [message.pk, turn.message_id])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required
+def edit(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpResponse:
+    """GET gives the form in the message's place; POST asks the changed question."""
+    thread = access_thread(request.user, thread_id)
+    message = access_message(thread, message_id)
+    if message.kind != MessageKind.USER or message.author_id != request.user.pk:
+        raise Conflict("Only the person who wrote a question can change it.")
+    if request.method != "POST":
+        name = "chat/_edit.html" if is_htmx(request) else "chat/edit.html"
+        context = {"thread": thread, "message": message, "client_key": new_id()}
+        return render(request, name, context)
+    posted = posted_message(request)
+    turn = edit_message(
+        thread, message, user=request.user, text=posted.text, client_key=posted.client_key
+    )
+    message.refresh_from_db(fields=["superseded_by"])
+    replaced = thread.messages.filter(superseded_by=message.superseded_by_id)
+    new = [message.superseded_by_id] if message.superseded_by_id else []
+    gone = replaced.values_list("pk", flat=True) if new else []
+    return changed_messages(request, thread, [*gone, *new, *_answer(turn)])
+
+
+@require_safe
+@member_required
+def earlier(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpResponse:
+    """What stood in the place of this message before, to read."""
+    thread = access_thread(request.user, thread_id)
+    message = access_message(thread, message_id)
+    versions = message.supersedes.select_related("author", "agent", "turn").in_order()
+    name = "chat/_earlier.html" if is_htmx(request) else "chat/earlier.html"
+    return render(request, name, {"thread": thread, "message": message, "versions": versions})
+
+
+@require_POST
+@member_required
+def stop(request: MemberRequest, thread_id: UUID, turn_id: UUID) -> HttpResponse:
+    """Stop an answer. One that ended by itself in the meantime is shown, not complained about."""
+    thread = access_thread(request.user, thread_id)
+    try:
+        turn: Turn | None = stop_turn(thread, turn_id)
+    except TurnOver:
+        turn = Turn.objects.filter(pk=turn_id, thread=thread).first()
+        if turn is None:
+            raise
+    if turn is None:
+        return go_to_thread(request, thread)
+    return changed_messages(request, thread, [turn.message_id])
+
+
+def _answer(turn: Turn | None) -> list[UUID]:
+    return [turn.message_id] if turn else []

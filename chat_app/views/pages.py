@@ -1,0 +1,145 @@
+"""The two pages of the chat: an empty conversation, and a thread."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from agents_app.access import access_agent
+from agents_app.models import Agent
+from chat_app.access import access_thread
+from chat_app.conf import VISIBLE_PAGE
+from chat_app.forms import asked_cursor, posted_message
+from chat_app.models import Message, Thread
+from chat_app.services.conversation import start_thread
+from chat_app.services.reading import MessagePage, get_thread_messages
+from chat_app.services.threads import mark_read
+from chat_app.views.answers import go_to_thread, is_htmx
+from chat_app.views.sidebar import sidebar_of
+from one_project.accounts.guards import member_required
+from one_project.accounts.middleware import MemberRequest
+from one_project.common.errors import AppError, InvalidInput
+from one_project.common.ids import new_id, parse_id
+from one_project.common.pages import wants_json
+from one_project.common.text import clean_line
+
+
+@require_safe
+def root(request: HttpRequest) -> HttpResponse:
+    """The house opens at the chat."""
+    return redirect("chat:home")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required
+def home(request: MemberRequest) -> HttpResponse:
+    """An empty conversation; posting its first message begins the thread."""
+    if request.method != "POST":
+        return _home(request)
+    posted = posted_message(request)
+    try:
+        agent = access_agent(request.user, request.organisation, posted.agent_id)
+        thread, _ = start_thread(
+            request.organisation,
+            user=request.user,
+            agent=agent,
+            message=posted.text,
+            client_key=posted.client_key,
+        )
+    except InvalidInput as error:
+        if not answers_with_page(request):
+            raise
+        return _home(request, text=posted.text, agent_id=posted.agent_id, error=error)
+    return go_to_thread(request, thread)
+
+
+def _home(
+    request: MemberRequest, *, text: str = "", agent_id: str = "", error: AppError | None = None
+) -> HttpResponse:
+    agents = usable_agents(request)
+    wanted = parse_id(agent_id or clean_line(request.GET.get("agent"), 64))
+    chosen = next((agent for agent in agents if agent.pk == wanted), agents[0] if agents else None)
+    context = {
+        "sidebar": sidebar_of(request),
+        "agents": agents,
+        "chosen": chosen,
+        "client_key": new_id(),
+        "text": text,
+        "error": error,
+    }
+    return render(request, "chat/home.html", context, status=error.status if error else 200)
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+@member_required
+def thread_page(request: MemberRequest, thread_id: UUID) -> HttpResponse:
+    """The thread with its newest messages, or those before the cursor ``before``."""
+    thread = access_thread(request.user, thread_id)
+    if is_htmx(request):
+        return older_messages(request, thread)
+    mark_read(thread, user=request.user)
+    return render_thread(request, thread)
+
+
+def render_thread(
+    request: MemberRequest, thread: Thread, *, text: str = "", error: AppError | None = None
+) -> HttpResponse:
+    """The whole page; ``text`` and ``error`` after a form that could not be used."""
+    # The thread row was read before the messages: what changes in between has a higher number
+    # than the page's and comes again over the socket.
+    found = _messages(request, thread)
+    context = {
+        "thread": thread,
+        "messages_page": found,
+        "shown": _shown(found),
+        "own_open": _own_open(found.page, request),
+        "may_delete": thread.created_by_id == request.user.pk or request.membership.is_admin,
+        "sidebar": sidebar_of(request, current=str(thread.pk)),
+        "agents": usable_agents(request),
+        "people": thread.participants.filter(user__isnull=False).count(),
+        "client_key": new_id(),
+        "text": text,
+        "error": error,
+    }
+    return render(request, "chat/thread.html", context, status=error.status if error else 200)
+
+
+def older_messages(request: MemberRequest, thread: Thread) -> HttpResponse:
+    """The page of messages before the cursor, with what loads the next one."""
+    found = _messages(request, thread)
+    context = {"thread": thread, "messages_page": found, "shown": _shown(found)}
+    return render(request, "chat/_messages.html", context)
+
+
+def answers_with_page(request: MemberRequest) -> bool:
+    """Whether a form that could not be used is shown again as a page (no JavaScript, no JSON)."""
+    return not is_htmx(request) and not wants_json(request)
+
+
+def usable_agents(request: MemberRequest) -> list[Agent]:
+    return list(Agent.objects.usable_by(request.user, request.organisation).order_by("name"))
+
+
+def _messages(request: MemberRequest, thread: Thread) -> MessagePage:
+    return get_thread_messages(
+        thread,
+        cursor=asked_cursor(request, "before"),
+        page_size=VISIBLE_PAGE,
+        current_only=True,
+    )
+
+
+def _shown(found: MessagePage) -> list[Message]:
+    return list(reversed(found.page))
+
+
+def _own_open(messages: list[Message], request: MemberRequest) -> Message | None:
+    """The answer being written that this person asked for: what the Stop button stops."""
+    for message in messages:
+        turn = getattr(message, "turn", None)
+        if turn is not None and turn.is_open and turn.requested_by_id == request.user.pk:
+            return message
+    return None
