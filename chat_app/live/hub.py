@@ -10,13 +10,16 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import hiredis
+import redis.asyncio
 from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 from chat_app.live import catch_up, records
 from one_project.common import metrics
@@ -105,6 +108,7 @@ class Hub:
         self._confirmed: dict[str, asyncio.Event] = {}
         self._writer: Writer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._redis: redis.asyncio.Redis | None = None
         metrics.gauge("one_live_viewers", lambda: len(self._all()))
 
     def _all(self) -> set[Viewer]:
@@ -142,6 +146,28 @@ class Hub:
                 self._confirmed.pop(channel, None)
                 if self._writer:
                     self._writer.write(pack("UNSUBSCRIBE", channel))
+
+    async def replay(self, key: str, *, after: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """The replay's entries after that number, oldest first; none while Redis is away."""
+        if self._redis is None:
+            self._redis = redis.asyncio.Redis.from_url(
+                settings.REDIS_URL,
+                socket_connect_timeout=0.5,
+                socket_timeout=2.0,
+                max_connections=32,
+            )
+        try:
+            return cast("Any", await self._redis.xrange(key, min=f"({after}-0")) or []
+        except RedisError:
+            return []
+
+    async def close(self) -> None:
+        """End the tasks and the connections (with the event loop)."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._redis:
+            await self._redis.aclose()
 
     async def _listen(self) -> None:
         delay = 0.1

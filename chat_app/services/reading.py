@@ -5,13 +5,13 @@ arrive (T-D11).
 """
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import F, OuterRef, Q, Subquery
 
@@ -165,13 +165,13 @@ def unread_count(user: User, organisation: Organisation) -> int:
 
 
 def _write(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
 
 
 def _read(cursor: str) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        values = json.loads(base64.urlsafe_b64decode(padded.encode()))
+        values = orjson.loads(base64.urlsafe_b64decode(padded.encode()))
     except (ValueError, UnicodeError) as error:
         raise InvalidInput("This page link is not valid. Please reload the page.") from error
     if not isinstance(values, list) or len(values) != 2:

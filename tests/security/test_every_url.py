@@ -1,0 +1,195 @@
+"""Every address and every socket, for everybody; a new one must be declared here to pass.
+
+Each row says what anonymous, outsider, member, staff, admin and owner get. ``thread`` is a thread
+of the owner and the member: staff and admin, who take no part in it, may not even know it exists.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from chat_app.models import Turn
+from chat_app.routing import websocket_urlpatterns
+from chat_app.services.conversation import continue_thread
+from tests.people import World
+
+LOGIN = 302
+PUBLIC = (200, 200, 200, 200, 200, 200)
+MEMBERS = (LOGIN, 200, 200, 200, 200, 200)
+# Participants see it; for all others it does not exist.
+PARTICIPANTS = (LOGIN, 404, 200, 404, 404, 200)
+WHO = ("anonymous", "outsider", "member", "staff", "admin", "owner")
+
+Row = tuple[str, tuple[int, ...], dict[str, Any]]
+# name: (method, status for each of WHO, form)
+ROWS: dict[str, Row] = {
+    "healthz": ("get", PUBLIC, {}),
+    "readyz": ("get", PUBLIC, {}),
+    "metrics": ("get", (404,) * 6, {}),
+    "switch_organisation": ("post", (LOGIN, 404, 302, 302, 302, 302), {"organisation": "own"}),
+    "chat:root": ("get", (302,) * 6, {}),
+    "chat:home": ("get", MEMBERS, {}),
+    "chat:sidebar": ("get", MEMBERS, {}),
+    "chat:thread": ("get", PARTICIPANTS, {}),
+    "chat:messages": ("post", (LOGIN, 404, 303, 404, 404, 303), {"text": "Hello"}),
+    "chat:regenerate": ("post", (LOGIN, 404, 409, 404, 404, 409), {}),
+    "chat:edit": ("get", (LOGIN, 404, 409, 404, 404, 409), {}),
+    "chat:earlier": ("get", PARTICIPANTS, {}),
+    "chat:stop": ("post", (LOGIN, 404, 303, 404, 404, 303), {}),
+    "chat:rename": ("post", (LOGIN, 404, 303, 404, 404, 303), {"title": "New"}),
+    "chat:archive": ("post", (LOGIN, 404, 303, 404, 404, 303), {"archived": "1"}),
+    "chat:delete": ("post", (LOGIN, 404, 403, 404, 404, 303), {}),
+    "chat:restore": ("post", (LOGIN, 404, 404, 404, 404, 404), {}),
+    "chat:people": ("get", PARTICIPANTS, {}),
+    "chat:remove_person": ("post", (LOGIN, 404, 403, 404, 404, 303), {}),
+    "agents:list": ("get", MEMBERS, {}),
+}
+# Django's admin and allauth bring their own views and tests; only the doors are walked here.
+FOREIGN = ("admin", "account_", "socialaccount_")
+
+
+def named_urls(
+    patterns: list[URLPattern | URLResolver], namespace: str = "", prefix: str = ""
+) -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from named_urls(pattern.url_patterns, inner, route)
+        else:
+            yield f"{namespace}{pattern.name or ''}", route
+
+
+OWN = {
+    name: route
+    for name, route in named_urls(get_resolver().url_patterns)
+    if not name.startswith(FOREIGN) and not route.startswith(("admin/", "accounts/reauth"))
+}
+
+
+def test_every_address_is_declared() -> None:
+    assert set(OWN) == set(ROWS)
+
+
+def test_every_socket_is_declared() -> None:
+    # Their doors are tested in tests/chat/test_sockets.py.
+    assert {pattern.name for pattern in websocket_urlpatterns} == {"ws-thread", "ws-inbox"}
+
+
+@dataclass
+class Case:
+    world: World
+    turn: Turn
+
+    def path(self, route: str) -> str:
+        for name, value in {
+            "<uuid:thread_id>": self.turn.thread_id,
+            "<uuid:message_id>": self.turn.message_id,
+            "<uuid:turn_id>": self.turn.pk,
+            "<uuid:user_id>": self.world.alice.pk,
+        }.items():
+            route = route.replace(name, str(value))
+        return "/" + route
+
+    def client(self, who: str) -> Client:
+        person = {
+            "outsider": self.world.charlie,
+            "member": self.world.bob,
+            "staff": self.world.stella,
+            "admin": self.world.adam,
+            "owner": self.world.alice,
+        }.get(who)
+        client = Client(raise_request_exception=False)
+        if person:
+            client.force_login(person)
+        return client
+
+
+@pytest.fixture
+def case(world: World) -> Case:
+    thread = world.thread(world.bob)
+    return Case(world, continue_thread(thread, user=world.alice, message="Hi"))
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("who", WHO)
+def test_everybody_gets_what_is_declared(case: Case, name: str, who: str) -> None:
+    method, statuses, form = ROWS[name]
+    form = {
+        key: str(case.world.organisation.pk) if value == "own" else value
+        for key, value in form.items()
+    }
+    response = getattr(case.client(who), method)(case.path(OWN[name]), form)
+    expected = statuses[WHO.index(who)]
+    assert response.status_code == expected, response.content[:500]
+    if expected == LOGIN and who == "anonymous" and name != "chat:root":
+        assert response["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("name", [name for name, route in OWN.items() if "<uuid:" in route])
+def test_missing_and_forbidden_look_the_same(case: Case, name: str) -> None:
+    method, _, form = ROWS[name]
+    outsider = case.client("outsider")
+    forbidden = getattr(outsider, method)(case.path(OWN[name]), form)
+    missing_route = OWN[name]
+    for converter in ("thread_id", "message_id", "turn_id", "user_id"):
+        missing_route = missing_route.replace(f"<uuid:{converter}>", str(uuid4()))
+    missing = getattr(outsider, method)(f"/{missing_route}", form)
+
+    def visible(response: Any) -> tuple[int, str]:
+        text = response.content.decode()
+        return response.status_code, text.split("<main", 1)[-1].split("</main", 1)[0]
+
+    assert visible(forbidden) == visible(missing)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row[0] == "post"])
+def test_changes_need_a_csrf_token_and_a_post(case: Case, name: str) -> None:
+    client = case.client("owner")
+    guarded = Client(enforce_csrf_checks=True)
+    guarded.cookies = client.cookies
+    assert guarded.post(case.path(OWN[name]), ROWS[name][2]).status_code == 403
+    put = client.put(case.path(OWN[name]))
+    assert put.status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/chat_app/turn/", "/admin/accounts/user/"])
+@pytest.mark.parametrize("who", WHO)
+def test_nobody_without_the_flag_sees_the_admin(case: Case, path: str, who: str) -> None:
+    assert case.client(who).get(path).status_code == 302
+
+
+HOSTILE = ["\x00", "%00", "'", "\u202e", "x" * 5000, "<script>", "-1", "1e9", "{}", "\ud83e"]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> None:
+    client, path = case.client("owner"), case.path(OWN[name])
+    for value in HOSTILE:
+        value = value.encode("utf-8", "replace").decode()
+        fields = ("q", "before", "current", "archived", "cursor", "agent", "text", "client_key")
+        data = dict.fromkeys([*fields, "title", "people", "organisation"], value)
+        for response in (
+            client.get(path, data),
+            client.post(path, data),
+            client.post(path, data, headers={"HX-Request": "true"}),
+            client.get(path, data, headers={"HX-Request": "true"}),
+        ):
+            assert response.status_code < 500, (value, response.content[:300])
+
+
+@pytest.mark.parametrize("who", ["owner", "anonymous"])
+def test_pages_carry_the_security_headers(case: Case, who: str) -> None:
+    response = case.client(who).get("/chat/" if who == "owner" else "/accounts/login/")
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    if who == "owner":
+        assert response["Cache-Control"] == "no-store"
