@@ -28,8 +28,6 @@ def no_outside_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-
-
 @pytest.fixture
 def world(db: None) -> "World":
     """An organisation with people of every role, an agent, and a stranger."""

@@ -27,9 +27,7 @@ class World:
 
     def thread(self, *people: User, title: str = "") -> Thread:
         """A thread begun by Alice, with ``people`` in it."""
-        thread = create_thread(
-            self.organisation, user=self.alice, agent=self.agent, title=title
-        )
+        thread = create_thread(self.organisation, user=self.alice, agent=self.agent, title=title)
         if people:
             add_participants(thread, user=self.alice, people=people)
         thread.refresh_from_db()
