@@ -202,6 +202,9 @@ class ChatModel(Protocol):
     async def complete(self, request: ChatRequest) -> Completion:
         """Return the whole answer. Raises ModelError."""
 
+    def prepare(self) -> None:
+        """Do now what would hold up the first answer; called on the loop that will stream."""
+
 
 @dataclass(slots=True)
 class _CallPieces:

@@ -50,6 +50,8 @@ def resolve_chat_model(name: str | None = None) -> ChatModel:
         model,
         api_key=_setting("OPENAI_API_KEY") or NO_KEY,
         base_url=_setting("OPENAI_BASE_URL") or OPENAI_URL,
+        # Silence is watched by agents_app.runtime.ask; a second clock costs a tenth of a read.
+        read_timeout=None,
     )
 
 
@@ -77,7 +79,9 @@ def _demo_model(name: str) -> ChatModel:
     if not url:
         raise ImproperlyConfigured("ONE_DEMO_URL is not set, and neither is OPENAI_API_KEY")
     base_url = url if url.endswith("/v1") else f"{url}/v1"
-    return OpenAIChatModel(name, api_key=DEMO_KEY, base_url=base_url, provider="demo")
+    return OpenAIChatModel(
+        name, api_key=DEMO_KEY, base_url=base_url, provider="demo", read_timeout=None
+    )
 
 
 def _setting(name: str) -> str:

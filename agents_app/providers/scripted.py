@@ -91,6 +91,9 @@ class ScriptedModel:
         """Add answers after those that are left."""
         self._steps.extend(self._as_step(step) for step in steps)
 
+    def prepare(self) -> None:
+        """Nothing to prepare."""
+
     @property
     def remaining(self) -> int:
         """How many answers are left."""

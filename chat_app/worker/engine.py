@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from agents_app.runtime.ask import close_models, warm_up
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.records import CONTROL_CHANNEL
 from chat_app.services.turns import checkpoint_turns, release_turns, sweep_turns
@@ -80,6 +81,7 @@ class Engine:
         ):
             self._keep(self._loop.create_task(work))
         metrics.gauge("one_turns_running", lambda: len(self._running))
+        self._loop.call_soon(warm_up)
         self._loop.call_soon(self._started.set)
         self._loop.run_forever()
 
@@ -189,6 +191,7 @@ class Engine:
             await in_thread(release_turns, owned)
         except DatabaseError as error:
             logger.warning("turns not given back, their leases run out: %s", error)
+        await close_models()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

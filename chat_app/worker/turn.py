@@ -118,8 +118,8 @@ class RunningTurn:
 
     def _ended(self) -> Outcome:
         completion = self._answer.completion()
-        if completion.finish_reason == "unknown":
-            raise ModelError("connection", CUT_OFF, detail="no finish reason")
+        if self._answer.finished is None:
+            raise ModelError("connection", CUT_OFF, detail="the stream ended without an end")
         outcome = self._outcome(TurnStatus.SUCCESS, completion.finish_reason)
         if not any(isinstance(part, TextPart) and part.text.strip() for part in outcome.parts):
             raise ModelError("invalid_response", detail="an answer without text")

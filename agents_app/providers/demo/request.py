@@ -190,9 +190,10 @@ def _tool_choice(value: object, tools: tuple[Tool, ...]) -> str:
         value = function.get("name") if isinstance(function, dict) else None
     if value is None:
         return "auto"
-    if value not in ("auto", "none", "required") and value not in {tool.name for tool in tools}:
+    known = {"auto", "none", "required", *(tool.name for tool in tools)}
+    if not isinstance(value, str) or value not in known:
         raise RequestError(400, "tool_choice names no tool.", param="tool_choice")
-    return str(value)
+    return value
 
 
 def _boolean(body: Mapping[str, Any], name: str) -> bool:
