@@ -51,12 +51,16 @@ class Gate:
 
     def __init__(self) -> None:
         self.reached = False
-        self.open = False
+        self._release: Callable[[], object] = lambda: None
 
     async def __call__(self) -> None:
+        opened, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._release = lambda: loop.call_soon_threadsafe(opened.set)
         self.reached = True
-        while not self.open:
-            await asyncio.sleep(0.005)
+        await opened.wait()
+
+    def open(self) -> None:
+        self._release()
 
 
 def ask(world: World, text: str = "question") -> Turn:
@@ -100,7 +104,7 @@ def test_an_answer_is_streamed_and_stored(committed_world: World) -> None:
         engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         streamed = [record for record in listener.take_all() if record[0][0] != "s"]
-        gate.open = True
+        gate.open()
         wait_until(ended(turn))
         durable = [record for record in listener.take_all() if record[0][0] == "s"]
         listener.close()
@@ -292,7 +296,7 @@ def test_the_partial_answer_is_stored_while_it_grows(committed_world: World) -> 
         stored = Turn.objects.get(pk=turn.pk)
         assert stored.partial_seq >= 1
         assert stored.first_token_at is not None
-        gate.open = True
+        gate.open()
         wait_until(ended(turn))
     assert Turn.objects.get(pk=turn.pk).partial == ""
 
@@ -309,5 +313,5 @@ def test_no_connection_is_held_while_the_model_speaks(committed_world: World) ->
                 " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
             )
             assert cursor.fetchone() == (0,)
-        gate.open = True
+        gate.open()
         wait_until(ended(turn))
