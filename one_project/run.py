@@ -13,12 +13,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from one_project.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from one_project.embedded.data_dir import DataDir, Lock, port_is_free
+from one_project.embedded.errors import EmbeddedServerError
+from one_project.embedded.postgres import EmbeddedPostgres
+from one_project.embedded.prepared import Prepared, code_fingerprint
+from one_project.embedded.redis import EmbeddedRedis
 from one_project.embedded.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +36,8 @@ WATCH_EVERY = 0.5
 LOCK_WAIT = 2.0
 STOP_WAIT = 15.0
 PORT_WAIT = 10.0
+# The scheduler has rare chores only; it leaves the first seconds to what a visitor waits for.
+DELAYS = {"beat": 6.0}
 
 EmbeddedServer = EmbeddedPostgres | EmbeddedRedis
 
@@ -104,12 +109,12 @@ class Launcher:
             lock = stack.enter_context(self._only_launcher())
             self._wait_for_port(PORT_WAIT if lock.left_behind else 0.0)
             stack.callback(self._stop_servers)
-            stack.callback(lock.say_stopping)
+            stack.callback(lock.say_stopping)  # a second launcher then waits for us
             environment = self._start_servers()
             self._prepare(environment)
-            processes = Stack(sys.stdout.fileno(), self._accompany)
+            processes = Stack(sys.stdout.fileno(), self._accompany, lock.say_stopping)
             for name, command in self._commands(environment).items():
-                processes.keep(name, command, environment, ROOT)
+                processes.keep(name, command, environment, ROOT, DELAYS.get(name, 0.0))
             processes.loop()
             # Asked to stop is a good end; anything else is what the process ended with.
             return 0 if processes.returncode in {0, 130, 143} else 1
@@ -174,16 +179,32 @@ class Launcher:
             server.stop()
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
+        """Bring the database up to date, unless it is the one we left so last time."""
+        note = Prepared(self.state.run / "prepared", code_fingerprint(ROOT, environment))
+        ours = [server for server in self.servers if isinstance(server, EmbeddedPostgres)]
+        if ours and note.still(ours[0].migrations_mark()):
+            return
+        self._run_prepare(environment)
+        if ours:
+            note.remember(ours[0].migrations_mark())
+
+    def _run_prepare(self, environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "one_project.embedded.prepare"]
-        done = subprocess.run(command, cwd=ROOT, env=dict(environment), check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own module
+            command,
+            cwd=ROOT,
+            env=dict(environment),
+            start_new_session=True,  # a Ctrl-C is for us, who then end it
+            check=False,
+        )
         if done.returncode != 0:
             raise StartError("The database could not be brought up to date; see above.")
 
     def _commands(self, environment: Mapping[str, str]) -> dict[str, list[str]]:
         """The processes to run, by the name their lines carry."""
         options, python = self.options, [sys.executable, "-m"]
-        celery = [*python, "celery", "-A", "one_project"]
-        web = ["daphne", "-b", options.host, "-p", str(options.port)]
+        celery = [*python, "celery", "--quiet", "-A", "one_project"]
+        web = ["daphne", "-b", options.host, "-p", str(options.port), "-v", "0"]
         worker = ["worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"]
         worker += ["-Q", "celery", "--without-gossip", "--without-mingle"]
         schedule = self.state.path / "celerybeat-schedule"
@@ -215,13 +236,13 @@ class Launcher:
                 return
 
     def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(
-            self.options.visible_host.strip("[]"), self.options.port, timeout=5
-        )
-        with suppress(OSError, http.client.HTTPException):
+        host, port = self.options.visible_host.strip("[]"), self.options.port
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(host, port, timeout=5)) as connection,
+        ):
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
-        connection.close()
         return False
 
     def _welcome(self) -> str:

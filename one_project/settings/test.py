@@ -1,6 +1,7 @@
 """Tests: real Postgres and Redis (started by tests/conftest.py), quick password hashing."""
 
 from one_project.settings.base import *  # noqa: F403
+from one_project.settings.base import DATABASES
 
 SECRET_KEY = "tests-only-key-with-no-value-at-all-0000000000000000"  # noqa: S105
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
@@ -11,3 +12,5 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 ONE_MODEL_RETRIES = [0.01, 0.02, 0.04]
+# Checks that need no database must not wait for one; the browser tests run with the pool.
+DATABASES["default"]["OPTIONS"] = {}

@@ -8,17 +8,22 @@ Tokens that a page shows in the plain text colour get no span: it halves the byt
 import re
 from functools import cache
 from html import escape
+from time import thread_time
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES, _TokenType
 
+from one_project.common.markdown.curly import CSharpLexer, JavaLexer
+
 MAX_HIGHLIGHT_CHARS = 20_000
 """Code characters coloured in one text. A lexer takes up to 5 ms per KB; what does not fit is plain."""
 HIGHLIGHT_START = 60
 """What starting a lexer costs, as characters, so that 6,000 tiny blocks are bounded as well."""
-MAX_HIGHLIGHT_LINE = 2_000
-"""Code with a longer line is data or an attack on a lexer; it stays plain."""
+_TOO_SLOW = re.compile(r"[^\n]{500}|\s{200}")
+"""Code with such a line or gap is data or an attack on a lexer; it stays plain."""
+MAX_LEXER_SECONDS = 0.5
+"""CPU time after which a lexer is given up: the wall behind the tests of known hostile input."""
 
 PLAIN = "text"
 """The language of code that names none."""
@@ -72,6 +77,7 @@ LANGUAGES: dict[str, str] = {
 }
 """Name after the fence -> Pygments lexer."""
 
+_OWN_LEXERS: dict[str, type[Lexer]] = {"csharp": CSharpLexer, "java": JavaLexer}
 _UNCOLOURED = frozenset({"", "n", "nx", "p", "w", "err", "esc", "x", "g", "l", "ld", "pm"})
 _NAME = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 
@@ -87,7 +93,8 @@ def language_of(info: str) -> str:
 
 @cache
 def _lexer(name: str) -> Lexer:
-    return get_lexer_by_name(name)
+    own = _OWN_LEXERS.get(name)
+    return own() if own else get_lexer_by_name(name)
 
 
 @cache
@@ -111,7 +118,7 @@ class Colours:
 
     def _admit(self, code: str) -> bool:
         cost = len(code) + HIGHLIGHT_START
-        if cost > self._room or max(map(len, code.split("\n"))) > MAX_HIGHLIGHT_LINE:
+        if cost > self._room or _TOO_SLOW.search(code):
             return False
         self._room -= cost
         return True
@@ -130,12 +137,15 @@ NO_COLOURS = Colours(room=0)
 
 def _coloured(code: str, lexer: str) -> str:
     runs: list[tuple[str, list[str]]] = []
+    give_up = thread_time() + MAX_LEXER_SECONDS
     # "unprocessed" skips Pygments' own cleaning of line ends and encodings, done before (clean.py).
     for _, token, value in _lexer(lexer).get_tokens_unprocessed(code):
         css = _css_class(token)
-        if runs and (runs[-1][0] == css or not value.strip()):
+        if runs and (runs[-1][0] == css or value.isspace()):
             runs[-1][1].append(value)  # white space needs no colour of its own
         else:
+            if thread_time() > give_up:
+                return escape(code, quote=False)
             runs.append((css, [value]))
     return "".join(_span(css, "".join(values)) for css, values in runs)
 

@@ -1,0 +1,100 @@
+# ONE: everyday commands. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Targets also work from another directory: make -C FOLDER run, make -f FOLDER/Makefile run.
+# Relative, so that blanks in the path of the checkout do no harm.
+ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+VENV := $(ROOT)/.venv
+CD := cd "$(ROOT)" &&
+PY := .venv/bin/python
+CODE := one_project agents_app chat_app flows_app integrations_app billing_app
+STAMP := $(VENV)/.installed
+
+# pip rather than a quicker installer: it is already inside every new environment and follows
+# the machine's own pip configuration (mirrors, certificates). The lock is complete and pinned
+# by hash, so there is nothing to resolve; modules are compiled when they are first used.
+INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+	--no-compile
+
+# What the benchmarks and trials read from the environment.
+export STREAMS TOKENS RATE VIEWERS SERVER KILLS
+
+.PHONY: help run test lint format lock clean bench-stream bench-pages trial-turns
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' \
+		"$(firstword $(MAKEFILE_LIST))"
+
+run: $(STAMP)-runtime ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
+	@$(CD) ONE_STOP_WITH_PARENT=1 exec $(PY) -m one_project.run
+
+test: $(STAMP)-dev ## Run the tests; ARGS="tests/chat -k name" narrows them
+	@$(CD) $(PY) -m pytest $(ARGS)
+
+lint: $(STAMP)-dev ## Check style, types, layers, templates and missing migrations
+	$(CD) $(PY) -m ruff check .
+	$(CD) $(PY) -m ruff format --check .
+	$(CD) $(PY) -m mypy $(CODE)
+	$(CD) .venv/bin/lint-imports
+	$(CD) $(PY) -m djlint --check --lint templates
+	$(CD) DJANGO_SETTINGS_MODULE=one_project.settings.test \
+		$(PY) -W "ignore:Got an error checking" manage.py makemigrations --check --dry-run
+
+format: $(STAMP)-dev ## Put code and templates into the agreed form
+	$(CD) $(PY) -m ruff check --fix-only .
+	$(CD) $(PY) -m ruff format .
+	$(CD) $(PY) -m djlint --reformat --quiet templates
+
+bench-stream: $(STAMP)-dev ## Measure streaming (STREAMS TOKENS RATE VIEWERS SERVER)
+	@$(CD) $(PY) -m benchmarks.stream
+
+bench-pages: $(STAMP)-dev ## Measure page times
+	@$(CD) $(PY) -m benchmarks.pages
+
+trial-turns: $(STAMP)-dev ## Kill processes in the middle of turns and count what is lost (KILLS)
+	@$(CD) $(PY) -m benchmarks.turns_trial
+
+# Once for all platforms and every Python from 3.11 on. No addresses and no paths get in.
+LOCK_VENV := .venv/lock-tool
+LOCK = $(CD) $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: $(VENV)/pyvenv.cfg ## Write both lock files from pyproject.toml; UPGRADE=--upgrade for newer ones
+	@$(CD) test -x $(LOCK_VENV)/bin/uv || { $(PY) -m venv $(LOCK_VENV) && \
+		$(LOCK_VENV)/bin/python -m pip install -qq --disable-pip-version-check uv; }
+	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+
+clean: ## Remove the environment and all caches; keeps var/ with the data
+	$(CD) rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache staticfiles
+	$(CD) find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- The environment: made once, filled again only when a lock file changes ------------------
+
+$(VENV)/pyvenv.cfg:
+	@for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Making $(VENV) with $$($$python --version)"; \
+			$$python -m venv --clear "$(VENV)" && exit 0; \
+			echo "The module venv does not work (Debian and Ubuntu: apt-get install python3-venv)." >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "ONE needs Python 3.11 or later; neither python3.11 nor python3 is one." >&2; exit 1
+
+# The stamp is a copy of the lock: a file that is only newer (a fresh checkout) costs nothing.
+define install_lock
+	@cmp -s "$(1)" "$@" || { echo "Installing $(notdir $(1))"; $(INSTALL) -r "$(1)"; }
+	@cp "$(1)" "$@"
+endef
+
+$(STAMP)-runtime: $(ROOT)/requirements.lock | $(VENV)/pyvenv.cfg
+	$(call install_lock,$<)
+
+$(STAMP)-dev: $(ROOT)/requirements-dev.lock $(ROOT)/requirements.lock | $(VENV)/pyvenv.cfg
+	$(call install_lock,$<)
+	@# Everything the runtime needs is among it, at the same versions.
+	@cp "$(ROOT)/requirements.lock" "$(STAMP)-runtime"

@@ -1,0 +1,1 @@
+"""The embedded servers, their keeper and the launcher; no Django involved."""
