@@ -165,7 +165,7 @@ class ThreadConsumer(InboxConsumer):
 
     async def _catch_up(self, *, answers: bool) -> None:
         viewer = self.viewer
-        if viewer is None or self.thread_id is None:
+        if viewer is None or viewer.seq is None or self.thread_id is None:
             return
         try:
             missed = await in_thread(catch_up.missed_since, self.thread_id, viewer.seq)

@@ -51,7 +51,8 @@ class Viewer:
         thread_id: UUID | None = None,
     ) -> None:
         self.thread_id = thread_id
-        self.seq = 0
+        # The number of the last change it was given; unknown until the page has said it.
+        self.seq: int | None = None
         self.sync = sync
         self.recheck = recheck
         self.acknowledged = 0
@@ -73,7 +74,7 @@ class Viewer:
             self.start(self.recheck())
             return
         elif numbers := records.durable_numbers(payload):
-            self.seq = max(self.seq, numbers[0])
+            self.seq = None if self.seq is None else max(self.seq, numbers[0])
         self._waiting.append(payload)
         self._size += len(payload)
         self._wake.set()
@@ -224,7 +225,7 @@ class Hub:
             for viewer in viewers:
                 if viewer.thread_id is None:
                     continue
-                if seqs.get(viewer.thread_id, -1) != viewer.seq:
+                if viewer.seq is not None and seqs.get(viewer.thread_id) != viewer.seq:
                     viewer.start(viewer.sync())
                 for answer in answers.get(viewer.thread_id, []):
                     viewer.give(answer.snapshot())

@@ -5,10 +5,11 @@ No transaction, lock or connection is held while the model speaks.
 
 import asyncio
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 
 from agents_app.providers.base import ChatModel, ChatRequest, CompletionBuilder
 from agents_app.providers.errors import CUT_OFF, ModelError
@@ -128,7 +129,11 @@ class RunningTurn:
     def _outcome(self, status: str, reason: str) -> Outcome:
         completion = self._answer.completion()
         text = clean_text(completion.text)
-        thought = [part for part in completion.parts if isinstance(part, ReasoningPart)]
+        thought = [
+            replace(part, text=clean_text(part.text))
+            for part in completion.parts
+            if isinstance(part, ReasoningPart)
+        ]
         return Outcome(
             status=status,
             parts=[*thought, TextPart(text)] if text else thought,
@@ -150,12 +155,26 @@ class RunningTurn:
                 return
             except ThreadNotFound:
                 return
+            except DataError as error:
+                # Something in it cannot be stored; the text can, and the turn must end.
+                outcome = _storable(outcome, error)
             except DatabaseError as error:
                 if loop.time() > deadline:
                     raise
                 logger.warning("turn %s not stored yet: %s", self.turn.pk, error)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
+
+
+def _storable(outcome: Outcome, error: DataError) -> Outcome:
+    text = [part for part in outcome.parts if isinstance(part, TextPart)]
+    return Outcome(
+        status=TurnStatus.FAILED,
+        parts=text,
+        finish_reason="error",
+        error_code="internal",
+        cause=f"the answer could not be stored: {error}",
+    )
 
 
 async def claim(turn_id: UUID, worker: str, broadcaster: Broadcaster) -> RunningTurn | None:

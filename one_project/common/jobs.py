@@ -11,6 +11,8 @@ from celery import Celery
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from one_project.common.publish import let_redis_rest, redis_is_resting
+
 logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "one_project.settings.development")
@@ -28,7 +30,10 @@ def enqueue(name: str, **arguments: str) -> None:
 
 
 def _send(name: str, arguments: dict[str, str]) -> None:
+    if redis_is_resting():
+        return
     try:
         app.send_task(name, kwargs=arguments, ignore_result=True, retry=False)
     except (BrokerError, OSError) as error:
+        let_redis_rest()
         logger.warning("job %s not sent, the sweeper will find its row: %s", name, error)

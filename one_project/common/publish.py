@@ -5,6 +5,7 @@ misses it notices the gap, or the hub's regular comparison does, and reads the r
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -15,20 +16,39 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 
+# After a failure nobody waits for Redis again for this long (seconds): a request that announces
+# to ten people must not run into ten time-outs.
+REST = 2.0
+_away_until = 0.0
+
+
 @lru_cache(maxsize=1)
 def _client() -> "redis.Redis":
-    # Short limits: a Redis that is away must not hold up the request that committed.
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=0.5, max_connections=64
     )
 
 
+def redis_is_resting() -> bool:
+    """Whether Redis failed a moment ago, so that calls to it are left out."""
+    return time.monotonic() < _away_until
+
+
+def let_redis_rest() -> None:
+    """Leave calls to Redis out for a moment."""
+    global _away_until
+    _away_until = time.monotonic() + REST
+
+
 def publish(channel: str, payload: bytes) -> None:
     """Publish ``payload`` on ``channel`` now; a Redis that is away is logged, never raised."""
+    if redis_is_resting():
+        return
     try:
         _client().publish(channel, payload)
     except redis.RedisError as error:
-        logger.warning("not published on %s: %s", channel, error)
+        let_redis_rest()
+        logger.warning("Redis is away, viewers will read the database: %s", error)
 
 
 def publish_on_commit(channel: str, payload: bytes | Callable[[], bytes]) -> None:

@@ -106,7 +106,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.5,
-    "socket_timeout": 10,
+    "socket_timeout": 3,
     "visibility_timeout": 3600,
 }
 CELERY_BEAT_SCHEDULE = {
