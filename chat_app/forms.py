@@ -23,7 +23,7 @@ class PostedMessage:
 
 
 def posted_message(request: HttpRequest) -> PostedMessage:
-    """A starter suggestion is a button named ``text`` beside an empty box: the filled one counts."""
+    """A starter is a button named ``text`` beside an empty box of that name: the filled one counts."""
     texts = [str(text) for text in request.POST.getlist("text")]
     return PostedMessage(
         text=next((text for text in texts if text.strip()), ""),
@@ -46,9 +46,9 @@ def asked_cursor(request: HttpRequest, name: str) -> str | None:
     return cursor
 
 
-def asked_number(request: HttpRequest, name: str, *, low: int, high: int) -> int:
-    """A whole number of the address, held between ``low`` and ``high``."""
-    value = request.GET.get(name, "")
+def asked_sum(request: HttpRequest, name: str, *, low: int, high: int) -> int:
+    """The whole numbers of the address added up, held between ``low`` and ``high``."""
+    values = request.GET.getlist(name)[:100]
     # isdecimal also knows other scripts' digits, which int() reads; the length keeps it quick.
-    number = int(value) if value.isdecimal() and len(value) < 9 else low
-    return max(low, min(number, high))
+    total = sum(int(value) for value in values if value.isdecimal() and len(value) < 9)
+    return max(low, min(total, high))

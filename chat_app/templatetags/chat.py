@@ -1,5 +1,6 @@
 """What the templates of the chat need: the body of a message, its name, marks and colours."""
 
+from collections.abc import Sequence
 from zlib import crc32
 
 from django import template
@@ -7,6 +8,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from chat_app.conf import FAILED_FOR_PEOPLE
+from chat_app.live.announce import render_message
 from chat_app.models import Message, MessageKind, MessageStatus, Turn
 from one_project.accounts.models import Membership, User
 from one_project.common.markdown import StreamRenderer, render
@@ -28,6 +30,12 @@ def message_body(message: Message) -> SafeString:
         return mark_safe(snapshot)  # noqa: S308 - sanitised by the renderer
     closed = render(message.text)
     return mark_safe(f'<div class="closed">{closed}</div><div class="open"></div>')  # noqa: S308
+
+
+@register.simple_tag
+def message_articles(messages: Sequence[Message]) -> SafeString:
+    """Messages as the socket brings them, nothing in between: a loaded page equals a live one."""
+    return mark_safe("".join(render_message(message).strip() for message in messages))  # noqa: S308
 
 
 @register.filter

@@ -120,7 +120,8 @@ def answers_with_page(request: MemberRequest) -> bool:
 
 
 def usable_agents(request: MemberRequest) -> list[Agent]:
-    return list(Agent.objects.usable_by(request.user, request.organisation).order_by("name"))
+    # The first agents of an organisation are its most general ones.
+    return list(Agent.objects.usable_by(request.user, request.organisation).order_by("created_at"))
 
 
 def _messages(request: MemberRequest, thread: Thread) -> MessagePage:

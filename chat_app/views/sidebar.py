@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from chat_app.forms import asked_cursor, asked_number
+from chat_app.forms import asked_cursor, asked_sum
 from chat_app.models import Thread
 from chat_app.services.reading import list_threads, unread_count
 from one_project.accounts.guards import member_required
@@ -44,6 +44,10 @@ class Sidebar:
     unread: int
 
     @property
+    def count(self) -> int:
+        return sum(len(group.threads) for group in self.groups)
+
+    @property
     def last_group(self) -> str:
         return self.groups[-1].name if self.groups else self.after
 
@@ -67,7 +71,7 @@ def sidebar_of(request: MemberRequest, *, current: str = "") -> Sidebar:
         archived=archived,
         query=query,
         cursor=asked_cursor(request, "cursor"),
-        page_size=asked_number(request, "shown", low=PAGE, high=LONGEST),
+        page_size=asked_sum(request, "shown", low=PAGE, high=LONGEST),
     )
     return Sidebar(
         groups=_grouped(found.page, request.user),

@@ -1,0 +1,100 @@
+// What people do: writing, copying, keys; and what htmx brings, put in place.
+import { box, byId, follow, offer, plain, refreshTimes, tidy, upsert } from "./messages.js";
+import "./live.js";
+
+const [form, input, dialog, sidebar] = ["composer", "message", "dialog", "sidebar"].map(byId);
+const draft = `draft:${document.body.dataset.viewer}:${location.pathname}`;
+const byTouch = matchMedia("(pointer: coarse)").matches;
+let [outbox, failed, fromEnd] = [[], null, 0];
+function write(text) {
+  input.value = text;
+  input.style.height = "auto";
+  input.style.height = `${input.scrollHeight}px`;
+  localStorage.setItem(draft, text);
+  if (box) offer();
+}
+// Runs before htmx sees the form: what is in the box now is what this request sends.
+function compose(event) {
+  const text = input.value;
+  event.preventDefault();
+  if (!text.trim()) return event.stopImmediatePropagation();
+  // A new UUID, but for the same text after a failure: it may have arrived.
+  const client_key = failed?.text === text ? failed.client_key : URL.createObjectURL(new Blob()).slice(-36);
+  outbox.push({ text, client_key });
+  if (!box) return ([failed] = outbox.slice(-1));
+  const article = byId("own-message").content.firstElementChild.cloneNode(true);
+  article.querySelector(".body").textContent = text;
+  Object.assign(article.dataset, { clientKey: client_key, time: new Date().toISOString() });
+  box.append(article);
+  tidy();
+  write("");
+  localStorage.setItem(draft, text);
+  follow(true);
+}
+
+function answered({ successful, requestConfig }) {
+  const { text, client_key } = requestConfig.parameters;
+  const sending = box?.querySelector(`.sending[data-client-key="${client_key}"]`);
+  failed = successful || (box && !sending) ? null : { text, client_key };
+  if (successful) write(box ? input.value : "");
+  else if (sending) write(input.value ? `${text}\n${input.value}` : text);
+  sending?.remove();
+}
+
+async function copy(button) {
+  const source = button.closest(".code")?.querySelector("pre") ?? button.closest("article").querySelector(".body");
+  await navigator.clipboard.writeText(plain(source));
+  byId("announcer").textContent = button.dataset.copied = "Copied";
+  setTimeout(() => delete button.dataset.copied, 1500);
+}
+
+addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button?.dataset.dismiss) button.closest(button.dataset.dismiss).remove();
+  else if (button?.matches(".copy-code, .copy-message")) copy(button);
+  else if (button?.matches(".starter")) write(button.value);
+  else if (button?.id === "jump") follow(true);
+});
+addEventListener("keydown", (event) => {
+  const { code, key, shiftKey, target } = event;
+  const enters = key === "Enter" && target === input && !shiftKey && !byTouch;
+  if (enters && !event.isComposing && event.keyCode !== 229) form.requestSubmit();
+  else if (key === "/" && !target.matches("input, textarea, select")) byId("search")?.focus();
+  else if (code === "KeyO" && shiftKey && (event.ctrlKey || event.metaKey)) location.assign("/chat/");
+  else if (key === "Escape" && !document.querySelector("dialog[open], :popover-open"))
+    return document.querySelector(".edit-form [data-dismiss], #stop:not([hidden])")?.click();
+  else return;
+  event.preventDefault();
+});
+addEventListener("htmx:beforeSwap", ({ detail }) => {
+  fromEnd = detail.target.matches(".older") ? box.scrollHeight - box.scrollTop : 0;
+  if (detail.isError || !detail.requestConfig.elt.matches("[data-upsert]")) return;
+  detail.shouldSwap = false;
+  upsert(detail.xhr.responseText);
+});
+// After every request, whatever became of it; a swap is done by now.
+addEventListener("htmx:afterRequest", ({ detail }) => {
+  const { elt, successful, target } = detail;
+  if (detail.xhr.status === 0) byId("notices").append(byId("offline-notice").content.cloneNode(true));
+  if (successful && target.id === "dialog-body" && !dialog.open) dialog.showModal();
+  if (elt.closest("dialog") && (!successful || "closes" in elt.dataset)) dialog.close();
+  if (elt === form) answered(detail);
+  if (box) tidy();
+  if (fromEnd) [box.scrollTop, fromEnd] = [box.scrollHeight - fromEnd, 0];
+  refreshTimes();
+});
+// The threads at the side are a popover on narrow screens; what lies behind is out of reach.
+sidebar?.addEventListener("toggle", ({ newState }) => (byId("main").inert = newState === "open"));
+matchMedia("(min-width: 768px)").addEventListener("change", () => sidebar?.hidePopover());
+setInterval(refreshTimes, 30_000);
+document.querySelector(`[name="theme"][value="${document.documentElement.dataset.theme}"]`)?.click();
+if (form) {
+  form.addEventListener("submit", compose, true);
+  const fill = ({ detail }) => detail.elt === form && Object.assign(detail.parameters, outbox.shift());
+  form.addEventListener("htmx:configRequest", fill);
+  input.addEventListener("input", () => write(input.value));
+  write(input.value || (localStorage.getItem(draft) ?? ""));
+  if (!byTouch) input.focus({ preventScroll: true });
+}
+if (box) tidy();
+refreshTimes();
