@@ -23,7 +23,7 @@ class PostedMessage:
 
 
 def posted_message(request: HttpRequest) -> PostedMessage:
-    """A starter is a button named ``text`` beside an empty box of that name: the filled one counts."""
+    """A starter is a button named ``text`` beside an empty box named so: the filled one counts."""
     texts = [str(text) for text in request.POST.getlist("text")]
     return PostedMessage(
         text=next((text for text in texts if text.strip()), ""),

@@ -16,7 +16,7 @@ from chat_app.conf import PREVIEW_LIMIT
 from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce
 from chat_app.models import Message, Thread
-from one_project.common.text import clean_line
+from one_project.common.markdown import plain_text
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Change:
         """Something was said: the thread moves to the top and has a new last message."""
         self.thread.last_activity_at = timezone.now()
         self.thread.message_seq = self.seq
-        self.thread.last_message = clean_line(message.text, PREVIEW_LIMIT)
+        self.thread.last_message = plain_text(message.text, PREVIEW_LIMIT)
         self._fields |= {"last_activity_at", "message_seq", "last_message"}
 
     def set_thread(self, **values: object) -> None:

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat_app.conf import FAILED_FOR_PEOPLE
 from chat_app.live.announce import render_message
-from chat_app.models import Message, MessageKind, MessageStatus, Turn
+from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from one_project.accounts.models import Membership, User
 from one_project.common.markdown import StreamRenderer, render
 
@@ -99,6 +99,12 @@ def initials(name: str) -> str:
 def hue(value: object) -> str:
     """One of a few colours, always the same for the same person or agent."""
     return f"hue-{crc32(str(value).encode()) % HUES}"
+
+
+@register.simple_tag
+def people_count(thread: Thread) -> int:
+    """How many people take part."""
+    return thread.participants.filter(user__isnull=False).count()
 
 
 @register.simple_tag

@@ -99,7 +99,6 @@ def render_thread(
         "may_delete": thread.created_by_id == request.user.pk or request.membership.is_admin,
         "sidebar": sidebar_of(request, current=str(thread.pk)),
         "agents": usable_agents(request),
-        "people": thread.participants.filter(user__isnull=False).count(),
         "client_key": new_id(),
         "text": text,
         "error": error,

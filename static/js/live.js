@@ -56,8 +56,7 @@ function apply(record) {
 }
 
 addEventListener("htmx:wsOpen", ({ detail }) => {
-  socket = detail.socketWrapper;
-  [bytes, acked] = [0, 0];
+  [socket, bytes, acked] = [detail.socketWrapper, 0, 0];
   lost = clearTimeout(lost);
   if (banner.textContent) banner.textContent = "Back online";
   setTimeout(() => lost ?? (banner.textContent = ""), 2000);

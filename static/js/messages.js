@@ -41,6 +41,7 @@ export function upsert(html) {
     if ("removed" in fresh.dataset) old?.remove();
     else if (fresh.localName === "article") put(fresh, old);
     else old?.replaceWith(fresh);
+    if (fresh.isConnected) htmx.process(fresh);
     if (focused && !old.isConnected) box.focus({ preventScroll: true });
   }
   tidy();
@@ -56,7 +57,6 @@ function put(fresh, old) {
   box.querySelector(`.sending[data-client-key="${fresh.dataset.clientKey}"]`)?.remove();
   if (old) old.replaceWith(fresh);
   else before ? before.after(fresh) : box.prepend(fresh);
-  htmx.process(fresh);
   if (fresh.dataset.kind === "agent" && isFinal(fresh) && !(old && isFinal(old))) tell(fresh);
 }
 // Own messages look like it, and each day begins with a line.
@@ -69,6 +69,7 @@ export function tidy() {
     last = day;
     article.classList.toggle("own", article.dataset.author === viewer);
   }
+  document.title = `${byId("thread-title").firstElementChild.textContent} · ONE`;
   offer();
 }
 // Send, or Stop while an answer asked for here is open.
