@@ -6,6 +6,7 @@ from django.contrib import messages as notices
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from chat_app.access import access_thread
 from chat_app.services.threads import archive_thread, delete_thread, rename_thread, restore_thread
@@ -15,6 +16,7 @@ from one_project.accounts.middleware import MemberRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 @member_required
 def rename(request: MemberRequest, thread_id: UUID) -> HttpResponse:
     """GET gives the form (a dialog's content, or a page); POST sets the title."""

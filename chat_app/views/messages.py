@@ -5,6 +5,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_agent
 from chat_app.access import access_message, access_thread
@@ -63,6 +64,7 @@ def regenerate_answer(request: MemberRequest, thread_id: UUID, message_id: UUID)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 @member_required
 def edit(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpResponse:
     """GET gives the form in the message's place; POST asks the changed question."""
@@ -86,6 +88,7 @@ def edit(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpRespo
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 @member_required
 def earlier(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpResponse:
     """What stood in the place of this message before, to read."""

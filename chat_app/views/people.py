@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from chat_app.access import access_thread
 from chat_app.forms import posted_ids
@@ -23,6 +24,7 @@ OFFERED = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 @member_required
 def people(request: MemberRequest, thread_id: UUID) -> HttpResponse:
     """GET shows who takes part and who could (``q`` searches); POST adds ``member`` ids."""

@@ -254,7 +254,7 @@ class BlockSplitter:
                 return
             if not self._inside_line:
                 self._open(text.rstrip("\n"))
-                if self.kind is Kind.FENCE:
+                if self.fence is not None:
                     return
         if self.kind is None:
             self.kind = Kind.PROSE

@@ -17,7 +17,7 @@ from pygments.token import STANDARD_TYPES, _TokenType
 from one_project.common.markdown.curly import CSharpLexer, JavaLexer
 
 MAX_HIGHLIGHT_CHARS = 20_000
-"""Code characters coloured in one text. A lexer takes up to 5 ms per KB; what does not fit is plain."""
+"""Code characters coloured in one text, at up to 5 ms per KB; what does not fit stays plain."""
 HIGHLIGHT_START = 60
 """What starting a lexer costs, as characters, so that 6,000 tiny blocks are bounded as well."""
 _TOO_SLOW = re.compile(r"[^\n]{500}|\s{200}")
@@ -67,7 +67,6 @@ LANGUAGES: dict[str, str] = {
         "scss": "scss",
         "sql": "sql sqlite mysql",
         "swift": "swift",
-        "terraform": "terraform tf hcl",
         "toml": "toml",
         "typescript": "typescript ts tsx",
         "xml": "xml svg",
@@ -77,6 +76,7 @@ LANGUAGES: dict[str, str] = {
 }
 """Name after the fence -> Pygments lexer."""
 
+_TOKENS_PER_LOOK = 32
 _OWN_LEXERS: dict[str, type[Lexer]] = {"csharp": CSharpLexer, "java": JavaLexer}
 _UNCOLOURED = frozenset({"", "n", "nx", "p", "w", "err", "esc", "x", "g", "l", "ld", "pm"})
 _NAME = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
@@ -139,13 +139,14 @@ def _coloured(code: str, lexer: str) -> str:
     runs: list[tuple[str, list[str]]] = []
     give_up = thread_time() + MAX_LEXER_SECONDS
     # "unprocessed" skips Pygments' own cleaning of line ends and encodings, done before (clean.py).
-    for _, token, value in _lexer(lexer).get_tokens_unprocessed(code):
+    tokens = _lexer(lexer).get_tokens_unprocessed(code)
+    for number, (_, token, value) in enumerate(tokens):
+        if number % _TOKENS_PER_LOOK == 0 and thread_time() > give_up:
+            return escape(code, quote=False)
         css = _css_class(token)
         if runs and (runs[-1][0] == css or value.isspace()):
             runs[-1][1].append(value)  # white space needs no colour of its own
         else:
-            if thread_time() > give_up:
-                return escape(code, quote=False)
             runs.append((css, [value]))
     return "".join(_span(css, "".join(values)) for css, values in runs)
 

@@ -16,7 +16,9 @@ MAX_ADDRESS_CHARS = 2_048
 _WEB = re.compile(r"https?://([^/?#]{1,300})", re.IGNORECASE)
 _MAIL = re.compile(r"mailto:([^?#]{1,320})", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x20\x7f-\x9f\\\\]|%0[0-9a-f]|%1[0-9a-f]|%5c", re.IGNORECASE)
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9.])?|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$")
+_HOST = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9.])?|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$"
+)
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$")
 
 

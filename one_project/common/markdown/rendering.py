@@ -2,8 +2,8 @@
 
 Every block's HTML depends on that block alone, and on how much code before it was coloured. Blocks
 between two fences are handed to the parser together, for speed only: a paragraph of one
-noncharacter between them ends whatever is open. If not every such paragraph comes back (a block
-left a fence open) the blocks are parsed one by one.
+noncharacter between them ends whatever list or quote is open. It would not end a fence, so a block
+that may hold one is parsed alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def _batches(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
     start = size = 0
     for number, block in enumerate(blocks):
         length = len(block.text.encode()) + len(_BETWEEN)
-        # A fence inside a list may be open at its end, and would take the gap for code.
+        # A fence inside a list may be open at its end, and would take what follows for code.
         if "```" in block.text or "~~~" in block.text:
             length = MAX_RENDER_BYTES
         if size + length > MAX_RENDER_BYTES and number > start:
@@ -50,14 +50,10 @@ def _batches(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
 
 
 def _parsed_together(blocks: Sequence[Block]) -> str:
-    gaps = [_gap(before, after) for before, after in pairwise(blocks)]
     pieces = [blocks[0].text]
-    for gap, block in zip(gaps, blocks[1:], strict=True):
-        pieces += (gap, block.text)
-    html = to_html(guard("".join(pieces)))
-    if html.count(_BETWEEN_HTML) == gaps.count(_BETWEEN):
-        return html.replace(_BETWEEN_HTML, "")
-    return "".join(to_html(guard(block.text)) for block in blocks)
+    for before, after in pairwise(blocks):
+        pieces += (_gap(before, after), after.text)
+    return to_html(guard("".join(pieces))).replace(_BETWEEN_HTML, "")
 
 
 def parsed(blocks: Sequence[Block]) -> str:

@@ -17,7 +17,7 @@ The sanitiser's time grows with the square of the depth: 60,000 ``>`` took it 36
 """
 
 _TOKEN = re.compile(
-    r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>'
+    r'<pre><code(?: class="language-([^"]*)")?>(.*?)</code></pre>\n?'
     r"|<(/?)(a|img|em|strong|del|blockquote|ul|ol|li|h[1-6])\b([^>]*)>",
     re.DOTALL,
 )

@@ -10,10 +10,12 @@ import nh3
 
 from one_project.common.markdown.highlight import SPAN_CLASSES
 
-_TAGS = set(
-    "a blockquote br code del em h3 h4 h5 h6 hr li ol p pre span strong"
-    " table tbody td th thead tr ul".split()
-)
+# fmt: off
+_TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}
+# fmt: on
 _ALIGN = {"align": {"left", "center", "right"}}
 
 _CLEANER = nh3.Cleaner(

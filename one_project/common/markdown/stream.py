@@ -26,12 +26,14 @@ Record = tuple[Literal["c", "h", "d", "r"], str]
 
 MIN_GROWTH_CHARS = 48
 GROWTH_DIVISOR = 4
-"""An open block is rendered anew when it has grown by a quarter (and by a line or 48 characters)."""
+"""An open block is rendered anew when it has grown by a quarter, and a line or 48 characters."""
 MAX_RERENDERED_CHARS = 8_192
 """A longer open block only grows by text until it closes."""
-ROOM_PER_CHAR = 3
-"""At a line's end (a new list item, a table row) the open block is also rendered anew while all
-that was sent stays below this many times the text."""
+MAX_SENT_PER_CHAR = 6
+"""No block is rendered anew where that would bring all that was sent above this many times the
+text. Closing adds the final HTML, 1.2 times the text for prose and 2 to 3 times for code."""
+EAGER_SENT_PER_CHAR = 4
+"""While below this, a line's end alone is reason enough: a list item or a row takes its form."""
 
 _SPACE = " \t\n"
 
@@ -49,6 +51,7 @@ class StreamRenderer:
         self._unsent = ""  # of the open block, what the browser has not got
         self._shown = False  # the open part of the page is not empty
         self._rendered_length = 0  # of the open block, when it was last rendered
+        self._rendered_size = 0  # characters of its HTML then
         self._sent = 0  # characters in all records
 
     @classmethod
@@ -56,7 +59,7 @@ class StreamRenderer:
         """The renderer of an answer of which ``text`` was stored; its viewers get ``snapshot``."""
         renderer = cls()
         renderer.feed(text)
-        renderer._sent = 0
+        renderer._sent = EAGER_SENT_PER_CHAR * renderer._length
         return renderer
 
     @property
@@ -133,10 +136,13 @@ class StreamRenderer:
         if length > MAX_RERENDERED_CHARS:
             return False
         growth = length - self._rendered_length
+        expected = self._sent + self._rendered_size + 2 * growth
+        if expected > MAX_SENT_PER_CHAR * self._length:
+            return False
         line_ended = "\n" in self._unsent
         if growth * GROWTH_DIVISOR >= self._rendered_length:
             return line_ended or growth >= MIN_GROWTH_CHARS
-        return line_ended and self._sent + 2 * length < ROOM_PER_CHAR * self._length
+        return line_ended and expected < EAGER_SENT_PER_CHAR * self._length
 
     def _advance_fence(self, fence: Fence) -> list[Record]:
         """Code is shown as a plain block at once, then only grows until it closes."""
@@ -159,7 +165,9 @@ class StreamRenderer:
         self._unsent = text[len(self._visible(text)) :]
         self._rendered_length = len(text)
         self._shown = True
-        return "h", self._open_html()
+        html = self._open_html()
+        self._rendered_size = len(html)
+        return "h", html
 
     def _visible(self, text: str) -> str:
         fence = self._splitter.fence

@@ -21,14 +21,15 @@ _FIXED = {
     ("td", "align"): {"left", "center", "right"},
     ("th", "align"): {"left", "center", "right"},
     **{
-        (tag, "dir"): {"auto"}
-        for tag in ("p", "li", "h3", "h4", "h5", "h6", "blockquote", "table")
+        (tag, "dir"): {"auto"} for tag in ("p", "li", "h3", "h4", "h5", "h6", "blockquote", "table")
     },
 }
-_TAGS = set(
-    "a blockquote br button code del div em h3 h4 h5 h6 hr li ol p pre span strong"
-    " table tbody td th thead tr ul".split()
-)
+# fmt: off
+_TAGS = {
+    "a", "blockquote", "br", "button", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr",
+    "li", "ol", "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}
+# fmt: on
 
 
 class Audit(HTMLParser):

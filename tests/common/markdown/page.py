@@ -4,7 +4,12 @@ from html.parser import HTMLParser
 
 from one_project.common.markdown import Record
 
-CONTAINERS = set("p li ul ol blockquote h3 h4 h5 h6 pre code table tbody thead tr td th div".split())
+# fmt: off
+CONTAINERS = {
+    "p", "li", "ul", "ol", "blockquote", "h3", "h4", "h5", "h6", "pre", "code", "table", "tbody",
+    "thead", "tr", "td", "th", "div",
+}
+# fmt: on
 VOID = {"br", "hr"}
 
 
@@ -40,7 +45,8 @@ class Page:
 
     @property
     def open_text(self) -> str:
-        return text_of(self.open) + self.appended
+        # The parser sets line ends behind blocks; appended text goes into the last one instead.
+        return text_of(self.open).rstrip("\n") + self.appended
 
     def tail(self) -> list[str]:
         """The elements into which the browser descends to append text, outermost first."""

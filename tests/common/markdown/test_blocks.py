@@ -78,6 +78,14 @@ def test_a_block_closes_as_soon_as_the_next_begins():
     assert splitter.finish() == []
 
 
+@pytest.mark.parametrize(
+    "text", ["- ```\n\n\nafter\n\nlast", "- - -\n  ```\n\na\n\nb", "> a\n2. ~~~\n\n   x\n\ny"]
+)
+def test_a_fence_left_open_in_a_list_takes_nothing_of_what_follows(text):
+    alone = "".join(render_blocks([block], NO_COLOURS) for block in split(text))
+    assert render_blocks(split(text), NO_COLOURS) == alone
+
+
 def test_no_block_is_larger_than_the_parser_takes():
     for line in ("é" * 30 + "\n", "é" * 500_000, "- é\n\n", "    é\n", "\n- a\n" + " " * 70_000):
         blocks = split(line * max(1, 300_000 // len(line)))
@@ -87,7 +95,8 @@ def test_no_block_is_larger_than_the_parser_takes():
 SAMPLES = [
     *ONE_BLOCK,
     *SEVERAL,
-    "# T\n\nSteps:\n1. **a** `b`\n2. c\n\n   d\n\nEnd.\n\n> q\n> - r\n>\n> s\n\n***\n\n| a |\n|-|\n| b |\n",
+    "# T\n\nSteps:\n1. **a** `b`\n2. c\n\n   d\n\nEnd.\n\n> q\n> - r\n>\n> s\n",
+    "a\n\n***\n\n| a |\n|-|\n| b |\n\nc\n---\nd\n",
     "- a\n\n      code\n\n  ```js\n  x\n  ```\n  text\n- b\n\n***\ntext\n===\n",
     "a\n\n    code\n\n\n    code\n\nb\n\t\n\ttab\n",
     "1. a\n   - b\n     1. c\n\n        d\n\n   - e\n\n2. f\n10. g\n\n    h\n",

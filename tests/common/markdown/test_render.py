@@ -4,9 +4,9 @@ import re
 
 import pytest
 from django.utils.safestring import SafeString
-from tests.common.markdown.audit import audit
 
 from one_project.common.markdown import MAX_RENDER_BYTES, render
+from tests.common.markdown.audit import audit
 
 CODE = (
     '<div class="code"><div class="code-head"><span class="code-lang">{language}</span>'
@@ -62,13 +62,13 @@ def test_indented_code_and_code_in_a_list_have_the_same_shape():
 def test_long_code_and_long_lines_stay_plain_and_whole():
     for code in ("x = 1\n" * 5_000, "x = '" + "a" * 600 + "'\n"):
         html = render(f"```python\n{code}```")
-        assert CODE.format(language="python", html=code.replace("'", "'")) == html
+        assert html == CODE.format(language="python", html=code)
 
 
 def test_only_so_much_code_of_one_text_is_coloured():
     block = "```python\n" + "x = 1\n" * 1_000 + "```\n"
-    coloured = ["<span class=\"mi\">" in part for part in render(block * 5).split('<div class="code">')]
-    assert coloured == [False, True, True, True, False, False]
+    blocks = render(block * 5).split('<div class="code">')[1:]
+    assert ['<span class="mi">' in each for each in blocks] == [True, True, True, False, False]
 
 
 def test_a_table_scrolls_by_itself_and_keeps_its_alignment():
@@ -92,9 +92,11 @@ def test_numbering_goes_on_where_the_text_says():
 
 
 def test_a_picture_is_a_link_with_its_description_and_place():
-    assert LINK.format("https://a.test/x.png", "cat (a.test)") in render("![cat](https://a.test/x.png)")
-    assert LINK.format("https://a.test/x.png", "Image (a.test)") in render("![](https://a.test/x.png)")
-    assert audit(render("![cat](data:image/png;base64,AA==) ![](x.png)")).text.strip() == "cat Image"
+    assert LINK.format("https://a.test/x", "cat (a.test)") in render("![cat](https://a.test/x)")
+    assert LINK.format("https://a.test/x", "Image (a.test)") in render("![](https://a.test/x)")
+    assert (
+        audit(render("![cat](data:image/png;base64,AA==) ![](x.png)")).text.strip() == "cat Image"
+    )
 
 
 def test_a_picture_in_a_link_is_the_links_text():

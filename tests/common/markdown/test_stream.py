@@ -5,18 +5,20 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.common.markdown.page import Page, text_of
 
 from one_project.common.markdown import StreamRenderer, render
 from one_project.common.markdown.clean import clean
+from tests.common.markdown.page import Page, text_of
 
+# fmt: off
 PIECES = [
-    *("a", "b c", " ", "\n", "\n\n", "  ", "    ", "\t", "- ", "* ", "1. ", "2. ", "10) ", "-", "---"),
-    *("***", "- - -", "> ", "# ", "```", "```py\n", "~~~", "`", "``", "|", "| a | b |\n|---|---|\n"),
-    *("*", "**", "_", "~~", "[", "](", "http://a.b", ")", "![", "]: ", "<", "<b>", "<!--", "-->", "==="),
-    *("\\", "&lt;", "www.x.y", "é", "\U0001f600", "\ud83d", "\ude00", "\r", "\x00", "\u202e", "[ ] "),
-    *("def f(): pass", "\xa0", "\u2028", "\x0b", "\ufdd1", "\ufdd2"),
+    "a", "b c", " ", "\n", "\n\n", "  ", "    ", "\t", "- ", "* ", "1. ", "2. ", "10) ", "-", "---",
+    "***", "- - -", "> ", "# ", "```", "```py\n", "~~~", "`", "``", "|", "| a | b |\n|---|---|\n",
+    "*", "**", "_", "~~", "[", "](", "http://a.b", ")", "![", "]: ", "<", "<b>", "<!--", "-->", "=",
+    "\\", "&lt;", "www.x.y", "é", "\U0001f600", "\ud83d", "\ude00", "\r", "\x00", "\u202e", "[ ] ",
+    "def f(): pass", "\xa0", "\u2028", "\x0b", "\ufdd1", "\ufdd2",
 ]
+# fmt: on
 texts = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=200)
 cuts = st.lists(st.integers(1, 12), min_size=1, max_size=20)
 
@@ -24,9 +26,13 @@ PROSE = (
     "Lorem ipsum **dolor** sit amet, consectetur `adipiscing` elit, sed do eiusmod tempor"
     " incididunt ut labore et dolore magna aliqua. " * 4
 ).strip() + "\n\n"
-LIST = "".join(f"{n}. **Item {n}**: some explanation of this item goes here.\n" for n in range(1, 12))
+LIST = "".join(
+    f"{n}. **Item {n}**: some explanation of this item goes here.\n" for n in range(1, 12)
+)
 LOOSE = "".join(f"- Item {n}\n\n  With a second paragraph, about this long.\n\n" for n in range(9))
-TABLE = "| Name | Value |\n|------|------:|\n" + "".join(f"| row {n} | {n * 17} |\n" for n in range(12))
+TABLE = "| Name | Value |\n|------|------:|\n" + "".join(
+    f"| row {n} | {n * 17} |\n" for n in range(12)
+)
 CODE = "```python\ndef area(radius: float) -> float:\n    return 3.14159 * radius**2  # m2\n```\n\n"
 STEPS = "1. Install it:\n\n   ```bash\n   pip install it\n   ```\n\n2. Run it.\n\n"
 SHORT = "## A title\n\nOne sentence about it.\n\n"
@@ -148,6 +154,14 @@ def test_a_code_block_is_laid_out_once_and_then_only_grows():
     ((kind, html),) = renderer.feed("\n")
     assert (kind, html) == ("c", render("```python\nx = 1\n  `` y\n\nz\n```"))
     assert renderer.finish() == []
+
+
+def test_code_is_coloured_when_it_is_finished():
+    for text in ("```py\ndef f(): pass", "- a\n  ```py\n  def f(): pass"):
+        renderer = StreamRenderer.resume(text)
+        assert '<span class="k">' not in renderer.snapshot()
+        renderer.finish()
+        assert '<span class="k">' in renderer.snapshot()
 
 
 def test_a_paragraph_closes_at_its_blank_line():
