@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
@@ -53,6 +54,8 @@ class PrivatePagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if request.user.is_authenticated and "Cache-Control" not in response.headers:
+        # The cookie and not the person: asking who it is could fail once the view has answered.
+        signed_in = settings.SESSION_COOKIE_NAME in request.COOKIES
+        if signed_in and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -155,7 +155,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
-        "style-src": [SELF, NONCE],
+        "style-src": [SELF],
         "img-src": [SELF, "data:"],  # data: for the marks in our own style sheets
         "font-src": [SELF],
         "connect-src": [SELF],

@@ -69,9 +69,10 @@ def test_rows_are_written_in_services_only() -> None:
             room in name for room in WRITERS
         ):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and is_write(node):
-                found.append(f"{name}:{node.lineno}")
+        calls = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        ]
+        found += [f"{name}:{call.lineno}" for call in calls if is_write(call)]
     assert found == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -193,3 +194,19 @@ def test_pages_carry_the_security_headers(case: Case, who: str) -> None:
     assert response["X-Frame-Options"] == "DENY"
     if who == "owner":
         assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"), [({}, "text/html"), ({"Accept": "application/json"}, "application/json")]
+)
+def test_a_database_that_is_away_is_503_and_not_500(
+    case: Case, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], kind: str
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("the database is away")
+
+    client = case.client("owner")
+    monkeypatch.setattr("chat_app.views.pages.get_thread_messages", away)
+    response = client.get(case.path(OWN["chat:thread"]), headers=headers)
+    assert (response.status_code, response["Content-Type"].split(";")[0]) == (503, kind)
+    assert "try again" in response.content.decode()

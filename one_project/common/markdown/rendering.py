@@ -7,7 +7,7 @@ that may hold one is parsed alone.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from django.utils.safestring import SafeString, mark_safe
 
@@ -28,10 +28,10 @@ _BETWEEN = f"\n\n{SEPARATOR}\n\n"
 _BETWEEN_HTML = f"<p>{SEPARATOR}</p>\n"
 
 
-def _gap(before: Block, after: Block) -> str:
-    """What ends ``before`` for certain: between unindented paragraphs a blank line is enough."""
-    prose = before.kind is Kind.PROSE and after.kind is Kind.PROSE
-    return "\n\n" if prose and after.text[0] not in " \t" else _BETWEEN
+def _gap(after: Block) -> str:
+    """What ends the block before for certain: an unindented paragraph needs but a blank line."""
+    unindented = after.kind is Kind.PROSE and after.text[0] not in " \t"
+    return "\n\n" if unindented else _BETWEEN
 
 
 def _batches(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
@@ -51,8 +51,8 @@ def _batches(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
 
 def _parsed_together(blocks: Sequence[Block]) -> str:
     pieces = [blocks[0].text]
-    for before, after in pairwise(blocks):
-        pieces += (_gap(before, after), after.text)
+    for block in blocks[1:]:
+        pieces += (_gap(block), block.text)
     return to_html(guard("".join(pieces))).replace(_BETWEEN_HTML, "")
 
 

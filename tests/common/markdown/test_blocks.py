@@ -79,9 +79,16 @@ def test_a_block_closes_as_soon_as_the_next_begins():
 
 
 @pytest.mark.parametrize(
-    "text", ["- ```\n\n\nafter\n\nlast", "- - -\n  ```\n\na\n\nb", "> a\n2. ~~~\n\n   x\n\ny"]
+    "text",
+    [
+        "- ```\n\n\nafter\n\nlast",
+        "- - -\n  ```\n\na\n\nb",
+        "> a\n2. ~~~\n\n   x\n\ny",
+        "> a\n2. b\n\n   x\n\ny",
+        "> a\n2. b\n\n       x\n\ny",
+    ],
 )
-def test_a_fence_left_open_in_a_list_takes_nothing_of_what_follows(text):
+def test_a_block_takes_nothing_of_what_follows(text):
     alone = "".join(render_blocks([block], NO_COLOURS) for block in split(text))
     assert render_blocks(split(text), NO_COLOURS) == alone
 
