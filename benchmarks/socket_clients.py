@@ -22,19 +22,30 @@ class Meter:
     """Reads the stamps of one answer as its pieces arrive.
 
     ``lags`` are milliseconds from a token's stamp to its arrival here; ``disorder`` counts tokens
-    that were missing or doubled in what was appended.
+    that were missing or doubled in what was appended, ``restarts`` how often the answer began anew.
     """
 
     def __init__(self) -> None:
         self.lags = array("f")
         self.next = 0
-        self.disorder = 0
+        self.disorder = self.restarts = 0
+        self.attempt = 0
         self.first_at = 0.0  # CLOCK_MONOTONIC seconds of the first token's arrival
         self.now_us = 0
 
+    def begin(self, attempt: int) -> None:
+        """A new attempt replaces what an earlier one said."""
+        if attempt > self.attempt:
+            self.restarts += self.attempt > 0
+            self.attempt, self.next = attempt, 0
+
     def read(self, kind: str, body: str) -> None:
         """Take the tokens of ``body`` that are new; ``d`` bodies hold nothing else."""
-        for place, stamp in STAMPED.findall(body):
+        found = STAMPED.findall(body)
+        if kind == "r" and len(found) < self.next:
+            self.restarts += 1  # the model was asked again
+            self.next = 0
+        for place, stamp in found:
             number = int(place, 36)
             if number == self.next:
                 self.next += 1
@@ -125,6 +136,7 @@ class Viewer:
 
     def _measure(self, article: Article, kind: str, body: str) -> None:
         if article.kind == "agent":
+            self.meter.begin(article.attempt)
             self.meter.read(kind, body)
 
 

@@ -10,8 +10,9 @@ from benchmarks.stream_run import Run
 FLOOR_STREAMS = {"uvicorn": 250, "daphne": 120}
 FLOOR_CPU = {"uvicorn": 80.0, "daphne": 120.0}
 HEAD = (
-    "run", "first p50", "p99", "lag p50", "p99", "lost", "wrong", "CPU", "web", "worker", "redis",
-    "pg", "payload x", "wire x", "writes/s", "web MiB", "worker", "app core", "load", "others",
+    "run", "first p50", "p99", "lag p50", "p99", "lost", "wrong", "again", "CPU", "web", "worker",
+    "redis", "pg", "payload x", "wire x", "writes/s", "web MiB", "worker", "app core", "load",
+    "others",
 )  # fmt: skip
 
 
@@ -21,7 +22,7 @@ def short(run: Run) -> str:
     shown = f"{lag:.0f} ms" if lag is not None else "-"
     return (
         f"lag p99 {shown}, {run.per_thousand():.0f} ms CPU per 1,000 tokens, "
-        f"{run.incomplete} incomplete, {run.wrong} wrong"
+        f"{run.incomplete} incomplete, {run.wrong} wrong, {run.restarted} restarted"
     )
 
 
@@ -63,6 +64,7 @@ def _row(run: Run) -> list[object]:
         seen["lag_p99_ms"],
         run.incomplete,
         run.wrong,
+        run.restarted,
         cpu["all"],
         *(cpu.get(group) for group in ("web", "worker", "redis", "postgres")),
         seen["payload_to_text"] if run.text_bytes else None,

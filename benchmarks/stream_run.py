@@ -13,7 +13,7 @@ from benchmarks.options import percentile
 from benchmarks.paced_server import FIRST_TOKEN
 from benchmarks.people import Room
 from benchmarks.socket_clients import STAMPED, Viewer, connect_all
-from benchmarks.stack import Stack
+from benchmarks.stack import Stack, in_thread
 
 SPREAD = 2.0  # seconds over which the questions are asked
 QUESTION = "Please count."
@@ -34,6 +34,7 @@ class Run:
     wrong: int = 0
     gaps: int = 0
     refused: int = 0
+    restarted: int = 0
     cpu: dict[str, float] = field(default_factory=dict)
     rss_mib: dict[str, float] = field(default_factory=dict)
     text_bytes: int = 0
@@ -71,6 +72,7 @@ class Run:
             "wrong": self.wrong,
             "gaps": self.gaps,
             "refused": self.refused,
+            "restarted": self.restarted,
             "cpu_ms_per_1000": {"all": self.per_thousand()}
             | {name: self.per_thousand(name) for name in self.cpu},
             "app_core_share": sum(self.cpu.values()) / max(self.seconds, 0.001),
@@ -130,7 +132,7 @@ async def measure(stack: Stack, rooms: list[Room], tokens: int, rate: int, *, de
     await asyncio.gather(*(poster.connect() for poster in posters))
     await asyncio.sleep(1.2)  # Postgres reports its counts within a second
     before = [(v.socket.payload_bytes, v.socket.wire_bytes) for v in viewers if v.socket]
-    writes = await asyncio.to_thread(turn_writes)
+    writes = await in_thread(turn_writes)()
     gc.collect()
     gc.freeze()
     costs = Costs(stack, stack.pids())
@@ -145,10 +147,10 @@ async def measure(stack: Stack, rooms: list[Room], tokens: int, rate: int, *, de
         if first and room.thread_id in asked:
             run.first.append((first - asked[room.thread_id] - FIRST_TOKEN) * 1000)
     await asyncio.sleep(1.2)
-    written = await asyncio.to_thread(turn_writes) - writes
+    written = await in_thread(turn_writes)() - writes
     # Beyond being claimed and being finished, a turn's row is written by checkpoints only.
     run.checkpoints = (written / len(rooms) - 2) / (tokens / rate + FIRST_TOKEN)
-    await asyncio.to_thread(check_stored, run, rooms, viewers)
+    await in_thread(check_stored)(run, rooms, viewers)
     for end in (*viewers, *posters):
         end.close()
     return run
@@ -210,6 +212,7 @@ def _count(run: Run, viewer: Viewer, payload: int, wire: int) -> None:
     run.incomplete += viewer.meter.next != run.tokens
     run.wrong += viewer.meter.disorder > 0
     run.gaps += viewer.page.gaps
+    run.restarted += viewer.meter.restarts > 0
     if viewer.socket:
         run.frames += viewer.socket.messages
         run.payload_bytes += viewer.socket.payload_bytes - payload
@@ -224,7 +227,6 @@ def turn_writes() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'chat_app_turn'")
         (found,) = cursor.fetchone()
-    connection.close()
     return int(found)
 
 

@@ -16,7 +16,7 @@ import uvloop
 
 from benchmarks import options, processes
 from benchmarks.people import Room, make_organisation, make_rooms
-from benchmarks.stack import SERVERS, Stack, running_stack
+from benchmarks.stack import SERVERS, Stack, in_thread, running_stack
 from benchmarks.trial_kills import Killer
 from benchmarks.trial_seats import Kill, Seat
 from benchmarks.trial_verdict import Verdict, judge, pages_differ, wait_until_closed
@@ -62,11 +62,11 @@ async def _settle(stack: Stack, seats: list[Seat], enough: asyncio.Event) -> Ver
     await asyncio.to_thread(stack.wait_for_web)
     waits = [asyncio.create_task(seat.over.wait()) for seat in seats]
     await asyncio.wait(waits, timeout=QUIET_WITHIN)
-    await asyncio.to_thread(wait_until_closed, QUIET_WITHIN)
-    verdict = await asyncio.to_thread(judge, seats)
+    await in_thread(wait_until_closed)(QUIET_WITHIN)
+    verdict = await in_thread(judge)(seats)
     until = time.monotonic() + ALIKE_WITHIN
     while True:
-        verdict.differing = await asyncio.to_thread(pages_differ, seats)
+        verdict.differing = await in_thread(pages_differ)(seats)
         if not verdict.differing or time.monotonic() > until:
             break
         await asyncio.sleep(0.5)

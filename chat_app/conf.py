@@ -11,4 +11,3 @@ FAIL_PENDING_BATCH = 100
 TITLE_LIMIT = 120
 PREVIEW_LIMIT = 140
 RESTARTING = "Restarting"
-FAILED_FOR_PEOPLE = "Failed to generate a response. Please try again."

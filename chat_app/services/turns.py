@@ -26,9 +26,9 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from agents_app.errors import AgentExecutionError
 from agents_app.providers.events import Usage
 from agents_app.providers.parts import Part, TextPart
-from chat_app.conf import FAILED_FOR_PEOPLE
 from chat_app.live.announce import announce_inbox
 from chat_app.models import MessageStatus, Thread, Turn, TurnStatus
 from chat_app.services.changes import changing
@@ -176,7 +176,7 @@ def _finish(turn: Turn, outcome: Outcome) -> None:
         set_parts(message, list(outcome.parts))
         failed = outcome.status == TurnStatus.FAILED
         message.status = MessageStatus.FAILED if failed else MessageStatus.SUCCESS
-        message.error = (outcome.error or FAILED_FOR_PEOPLE) if failed else ""
+        message.error = (outcome.error or AgentExecutionError.user_message) if failed else ""
         message.error_code = outcome.error_code if failed else ""
         message.finish_reason = outcome.finish_reason
         message.usage = outcome.usage.to_json() if outcome.usage else None

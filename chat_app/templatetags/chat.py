@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
-from chat_app.conf import FAILED_FOR_PEOPLE
+from agents_app.errors import AgentExecutionError
 from chat_app.live.announce import render_message
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from one_project.accounts.models import Membership, User
@@ -17,6 +17,7 @@ register = template.Library()
 
 HUES = 8
 LONGEST_REASON = 400
+FAILED = AgentExecutionError.user_message
 
 
 @register.simple_tag
@@ -75,9 +76,9 @@ def label(message: Message) -> str:
 def reason(message: Message) -> str:
     """Why an answer failed, where that is a sentence for people and says more than the usual."""
     text = message.error.strip()
-    if not text.endswith(".") or text == FAILED_FOR_PEOPLE or len(text) > LONGEST_REASON:
+    if not text.endswith(".") or text == FAILED or len(text) > LONGEST_REASON:
         return ""
-    return text.removeprefix(FAILED_FOR_PEOPLE).strip()
+    return text.removeprefix(FAILED).strip()
 
 
 @register.filter

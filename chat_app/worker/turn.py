@@ -11,13 +11,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, DataError
 
+from agents_app.errors import AgentExecutionError
 from agents_app.providers.base import ChatModel, ChatRequest, CompletionBuilder
 from agents_app.providers.errors import CUT_OFF, ModelError
 from agents_app.providers.events import StreamEvent, TextDelta
 from agents_app.providers.parts import ReasoningPart, TextPart
 from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.ask import Patience, Restarted, ask
-from chat_app.conf import FAILED_FOR_PEOPLE
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
@@ -102,9 +102,14 @@ class RunningTurn:
         except Exception as error:
             # Whatever it is, the turn must not stay open; the log has the trace.
             logger.exception("turn %s failed", self.turn.pk)
+            failure = AgentExecutionError(
+                agent=self.turn.message.author_name,
+                thread=str(self.turn.thread_id),
+                cause=f"{type(error).__name__}: {error}",
+            )
             outcome = self._outcome(TurnStatus.FAILED, "error")
-            outcome.error, outcome.error_code = FAILED_FOR_PEOPLE, "internal"
-            outcome.cause = f"{type(error).__name__}: {error}"
+            outcome.error, outcome.error_code = failure.user_message, failure.code
+            outcome.cause = failure.detail
             return outcome
 
     def _take(self, events: list[StreamEvent]) -> None:

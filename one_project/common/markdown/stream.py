@@ -79,7 +79,7 @@ class StreamRenderer:
         closed = self._splitter.finish()
         if closed:
             records.append(self._close(closed))
-        return self._counted(records)
+        return records
 
     def snapshot(self) -> str:
         """The HTML of the whole body, equal to what all records so far have built."""
@@ -101,9 +101,6 @@ class StreamRenderer:
             self._unsent += text
         fence = self._splitter.fence
         records += self._advance_fence(fence) if fence else self._advance_prose()
-        return self._counted(records)
-
-    def _counted(self, records: list[Record]) -> list[Record]:
         self._sent += sum(len(content) for _, content in records)
         return records
 
