@@ -1,7 +1,8 @@
 """``make bench-stream``: how many answers stream at once, how late, and what they cost.
 
 STREAMS (several numbers of threads), TOKENS of an answer, RATE (tokens/s of a stream), VIEWERS
-(pages open on each thread), SERVER (daphne, uvicorn or both), DEFLATE (1: the pages offer
+(pages open on each thread), SPREAD (seconds within which all are asked), SERVER (daphne, uvicorn or
+both), DEFLATE (1: the pages offer
 compression as browsers do), PRIORITY (1: run before
 the machine's other programs, as root).
 """
@@ -18,7 +19,7 @@ from benchmarks import options, processes, stream_report
 from benchmarks.people import make_organisation, make_rooms
 from benchmarks.socket_clients import CONNECT_AT_ONCE, Meter
 from benchmarks.stack import SERVERS, Stack, running_stack
-from benchmarks.stream_run import PATIENCE, SPREAD, Costs, Run, measure, warm_up
+from benchmarks.stream_run import PATIENCE, Costs, Run, measure, warm_up
 from benchmarks.websocket import WebSocket
 
 FAN_OUT = 50
@@ -34,6 +35,7 @@ class Options:
     rate: int
     viewers: int
     servers: tuple[str, ...]
+    spread: float
     deflate: bool
 
     @classmethod
@@ -45,6 +47,7 @@ class Options:
             rate=options.number("RATE", 50, most=1000),
             viewers=options.number("VIEWERS", 1, most=500),
             servers=SERVERS if server == "both" else (server,),
+            spread=float(options.number("SPREAD", 2, most=600)),
             deflate=options.choice("DEFLATE", "1", ["0", "1"]) == "1",
         )
 
@@ -63,9 +66,15 @@ def run_all(given: Options, stack: Stack) -> tuple[list[Run], list[Run]]:
             options.say(f"{server}: {streams} streams, {viewers} pages on each ...")
             with processes.placed(stack.load_core, first=stack.first):
                 uvloop.run(warm_up(stack, make_rooms(organisation, WARM_UP)))
-                run = uvloop.run(
-                    measure(stack, rooms, given.tokens, given.rate, deflate=given.deflate)
+                watching = measure(
+                    stack,
+                    rooms,
+                    given.tokens,
+                    given.rate,
+                    spread=given.spread,
+                    deflate=given.deflate,
                 )
+                run = uvloop.run(watching)
             options.say("  " + stream_report.short(run))
             runs.append(run)
     stack.stop_application()
@@ -84,14 +93,14 @@ def relay_run(given: Options, stack: Stack, streams: int) -> Run:
     run = Run(server="relay", streams=streams, viewers=1, tokens=given.tokens)
     try:
         with processes.placed(stack.load_core, first=stack.first):
-            uvloop.run(_watch_relay(run, stack, relay.pid, given.rate))
+            uvloop.run(_watch_relay(run, stack, relay.pid, given))
     finally:
         processes.stop(relay)
     options.say("  " + stream_report.short(run))
     return run
 
 
-async def _watch_relay(run: Run, stack: Stack, pid: int, rate: int) -> None:
+async def _watch_relay(run: Run, stack: Stack, pid: int, given: Options) -> None:
     meters = [Meter() for _ in range(run.streams)]
     over = [asyncio.Event() for _ in meters]
 
@@ -117,9 +126,9 @@ async def _watch_relay(run: Run, stack: Stack, pid: int, rate: int) -> None:
     costs = Costs(stack, {"relay": pid})
     for socket in sockets:
         socket.send(b"")
-        await asyncio.sleep(SPREAD / len(sockets))
+        await asyncio.sleep(given.spread / len(sockets))
     try:
-        async with asyncio.timeout(run.tokens / rate + PATIENCE):
+        async with asyncio.timeout(given.tokens / given.rate + PATIENCE):
             await asyncio.gather(*(event.wait() for event in over))
     except TimeoutError:
         pass

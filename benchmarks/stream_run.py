@@ -15,7 +15,6 @@ from benchmarks.people import Room
 from benchmarks.socket_clients import STAMPED, Viewer, connect_all
 from benchmarks.stack import Stack, in_thread
 
-SPREAD = 2.0  # seconds over which the questions are asked
 QUESTION = "Please count."
 PATIENCE = 40.0  # seconds beyond the model's own time
 
@@ -114,8 +113,10 @@ class Costs:
         run.rss_mib = {name: processes.rss_mib(pid) for name, pid in self._groups.items()}
 
 
-async def measure(stack: Stack, rooms: list[Room], tokens: int, rate: int, *, deflate: bool) -> Run:
-    """Ask in every room, watch until all answers have ended or patience has."""
+async def measure(
+    stack: Stack, rooms: list[Room], tokens: int, rate: int, *, spread: float, deflate: bool
+) -> Run:
+    """Ask in every room within ``spread`` seconds, watch until all is said or patience ends."""
     viewers = [
         Viewer(stack.host, room, person, deflate=deflate)
         for room in rooms
@@ -136,7 +137,7 @@ async def measure(stack: Stack, rooms: list[Room], tokens: int, rate: int, *, de
     gc.collect()
     gc.freeze()
     costs = Costs(stack, stack.pids())
-    asked = await _ask_all(run, rooms, posters, {v.person: v for v in viewers})
+    asked = await _ask_all(run, posters, {v.person: v for v in viewers}, rooms, spread)
     await _until_ended(viewers, time.monotonic() + tokens / rate + PATIENCE)
     costs.note(run)
     gc.unfreeze()
@@ -171,14 +172,18 @@ async def warm_up(stack: Stack, rooms: list[Room]) -> None:
 
 
 async def _ask_all(
-    run: Run, rooms: list[Room], posters: list[HttpClient], pages: dict[Any, Viewer]
+    run: Run,
+    posters: list[HttpClient],
+    pages: dict[Any, Viewer],
+    rooms: list[Room],
+    spread: float,
 ) -> dict[str, float]:
     """Post all questions, spread evenly; returns when each was sent (monotonic seconds)."""
     asked: dict[str, float] = {}
     begun = time.monotonic()
 
     async def ask(place: int, room: Room, poster: HttpClient) -> None:
-        await asyncio.sleep(begun + place * SPREAD / len(rooms) - time.monotonic())
+        await asyncio.sleep(begun + place * spread / len(rooms) - time.monotonic())
         asked[room.thread_id] = time.monotonic()
         fields = {"text": QUESTION, "client_key": str(uuid4())}
         try:

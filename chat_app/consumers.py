@@ -73,7 +73,7 @@ class InboxConsumer(AsyncWebsocketConsumer):
     async def _send_text(self, text: str) -> None:
         # A socket that closes while we write is not an error of ours.
         with suppress(Exception):
-            await self.send(text_data=text)
+            await self.base_send({"type": "websocket.send", "text": text})
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self.viewer or not text_data or len(text_data) > MAX_INCOMING or self._too_many():

@@ -23,7 +23,7 @@ from chat_app.live.records import CONTROL_CHANNEL
 from chat_app.services.turns import checkpoint_turns, release_turns, sweep_turns
 from chat_app.worker.turn import RunningTurn, claim
 from one_project.common import metrics
-from one_project.common.database import in_thread
+from one_project.common.database import in_thread, in_urgent_thread
 from one_project.common.ids import parse_id
 from one_project.common.redis_link import open_link, pack
 
@@ -142,7 +142,7 @@ class Engine:
             now = loop.time()
             rows = [running.checkpoint(now) for running in carried.values()]
             try:
-                owned = await in_thread(checkpoint_turns, rows)
+                owned = await in_urgent_thread(checkpoint_turns, rows)
             except DatabaseError as error:
                 logger.warning("leases not renewed: %s", error)
                 continue
