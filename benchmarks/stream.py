@@ -1,9 +1,8 @@
 """``make bench-stream``: how many answers stream at once, how late, and what they cost.
 
 STREAMS (several numbers of threads), TOKENS of an answer, RATE (tokens/s of a stream), VIEWERS
-(pages open on each thread), SPREAD (seconds within which all are asked), SERVER (daphne, uvicorn or
-both), DEFLATE (1: the pages offer
-compression as browsers do), PRIORITY (1: run before
+(pages open on each thread), SPREAD (seconds within which all questions are asked), SERVER (daphne,
+uvicorn or both), DEFLATE (1: the pages offer compression as browsers do), PRIORITY (1: run before
 the machine's other programs, as root).
 """
 

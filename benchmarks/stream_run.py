@@ -48,12 +48,12 @@ class Run:
 
     @property
     def pages(self) -> int:
-        return self.streams * self.viewers
+        return (self.streams - self.refused) * self.viewers
 
     def per_thousand(self, *groups: str) -> float:
         """CPU milliseconds of the groups (default all) per 1,000 tokens of answers."""
         spent = sum(self.cpu.get(name, 0.0) for name in groups or tuple(self.cpu))
-        return spent * 1e6 / max(self.streams * self.tokens, 1)
+        return spent * 1e6 / max((self.streams - self.refused) * self.tokens, 1)
 
     def figures(self) -> dict[str, Any]:
         """For the JSON line."""
@@ -138,11 +138,13 @@ async def measure(
     gc.freeze()
     costs = Costs(stack, stack.pids())
     asked = await _ask_all(run, posters, {v.person: v for v in viewers}, rooms, spread)
-    await _until_ended(viewers, time.monotonic() + tokens / rate + PATIENCE)
+    watched = [viewer for viewer in viewers if viewer.room.thread_id in asked]
+    await _until_ended(watched, time.monotonic() + tokens / rate + PATIENCE)
     costs.note(run)
     gc.unfreeze()
     for viewer, (payload, wire) in zip(viewers, before, strict=True):
-        _count(run, viewer, payload, wire)
+        if viewer in watched:
+            _count(run, viewer, payload, wire)
     for room in rooms:
         first = next(v for v in viewers if v.room is room).meter.first_at
         if first and room.thread_id in asked:
@@ -150,8 +152,8 @@ async def measure(
     await asyncio.sleep(1.2)
     written = await in_thread(turn_writes)() - writes
     # Beyond being claimed and being finished, a turn's row is written by checkpoints only.
-    run.checkpoints = (written / len(rooms) - 2) / (tokens / rate + FIRST_TOKEN)
-    await in_thread(check_stored)(run, rooms, viewers)
+    run.checkpoints = (written / max(len(asked), 1) - 2) / (tokens / rate + FIRST_TOKEN)
+    await in_thread(check_stored)(run, rooms, watched)
     for end in (*viewers, *posters):
         end.close()
     return run
@@ -178,7 +180,10 @@ async def _ask_all(
     rooms: list[Room],
     spread: float,
 ) -> dict[str, float]:
-    """Post all questions, spread evenly; returns when each was sent (monotonic seconds)."""
+    """Post all questions, spread evenly; returns when each was sent (monotonic seconds).
+
+    Those the server refused are counted and left out: nobody waits for their answers.
+    """
     asked: dict[str, float] = {}
     begun = time.monotonic()
 
@@ -189,10 +194,10 @@ async def _ask_all(
         try:
             answer = await poster.post(f"/chat/{room.thread_id}/messages/", fields)
         except (OSError, TimeoutError):
+            answer = None
+        if answer is None or answer.status != 200:
             run.refused += 1
-            return
-        if answer.status != 200:
-            run.refused += 1
+            del asked[room.thread_id]
         else:
             pages[poster.person].page.upsert(answer.body.decode())
 
