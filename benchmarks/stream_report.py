@@ -10,10 +10,9 @@ from benchmarks.stream_run import Run
 FLOOR_STREAMS = {"uvicorn": 250, "daphne": 120}
 FLOOR_CPU = {"uvicorn": 80.0, "daphne": 120.0}
 HEAD = (
-    "run", "first p50", "p99", "lag p50", "p99", "refused", "lost", "wrong", "again", "CPU",
-    "web", "worker",
-    "redis", "pg", "payload x", "wire x", "writes/s", "web MiB", "worker", "app core", "load",
-    "others",
+    "run", "first p50", "p99", "lag p50", "p99", "refused", "lost", "wrong", "again", "CPU", "web",
+    "worker", "redis", "pg", "payload x", "wire x", "writes/s", "web MiB", "worker", "app core",
+    "load", "others",
 )  # fmt: skip
 
 
