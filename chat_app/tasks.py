@@ -13,6 +13,7 @@ from celery.signals import worker_process_init, worker_ready, worker_shutting_do
 from chat_app.services.threads import purge_deleted_threads as purge
 from chat_app.worker.engine import Engine
 from one_project.common.ids import parse_id
+from one_project.common.process import settle
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ engine = Engine()
 
 @worker_ready.connect
 def start_engine(**_: Any) -> None:
+    settle()
     engine.start()
     logger.info("worker %s takes turns", engine.name)
 

@@ -9,15 +9,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "one_project.settings.developmen
 django_application = get_asgi_application()
 
 # The app registry must be ready before anything that imports models.
-from channels.auth import AuthMiddlewareStack  # noqa: E402
+
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from chat_app.routing import websocket_urlpatterns  # noqa: E402
+from one_project.accounts.socket_session import SocketSession  # noqa: E402
 from one_project.common.origin import OriginRequired  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": OriginRequired(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": OriginRequired(SocketSession(URLRouter(websocket_urlpatterns))),
     }
 )
+
+from one_project.common.process import settle  # noqa: E402
+
+settle()

@@ -7,9 +7,10 @@ where what came so far no longer counts.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,6 +21,7 @@ from agents_app.providers.openai import close_clients
 from agents_app.providers.registry import resolve_chat_model
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # Longer than this is not worth a person's wait; the error says when to try again instead.
 MAX_RETRY_AFTER = 30.0
@@ -51,20 +53,15 @@ async def ask(
     at once. A model that stays silent too long is a time-out, which is not asked again.
     """
     for attempt in range(len(patience.retries) + 1):
-        said_something = False
+        silence = _Silence(patience)
         try:
             async with aclosing(model.stream(request)) as events:
-                while True:
-                    limit = patience.idle if said_something else patience.first
-                    async with asyncio.timeout(limit):
-                        batch = await anext(events, None)
-                    if batch is None:
-                        return
-                    said_something = True
+                while (batch := await silence.limited(anext(events, None))) is not None:
                     yield batch
+            return
         except TimeoutError as error:
             raise ModelError(
-                "timeout", detail=f"silent for {limit:g} s", retryable=False
+                "timeout", detail=f"silent for {silence.limit:g} s", retryable=False
             ) from error
         except ModelError as error:
             wait = _wait_before_retry(error, attempt, patience.retries)
@@ -74,9 +71,57 @@ async def ask(
                 "model %s/%s: %r; asking again in %.1f s",
                 model.provider, model.model, error, wait,
             )  # fmt: skip
+        finally:
+            silence.end()
         await asyncio.sleep(wait)
-        if said_something:
+        if silence.broken:
             yield Restarted(attempt + 1)
+
+
+class _Silence:
+    """The limit on the silence of a model, with a timer that is not moved for every word.
+
+    ``asyncio.timeout`` around each word costs more than reading it, and around the whole answer
+    it would also end whoever the words are given to.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self.broken = False
+        self.limit = patience.first
+        self._idle = patience.idle
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._since = self._loop.time()
+        self._listening = self._expired = False
+        self._timer = self._loop.call_later(self.limit, self._look)
+
+    async def limited(self, word: Awaitable[T]) -> T:
+        """Await the next word. Raises TimeoutError when the limit passes first."""
+        self._listening, self._since = True, self._loop.time()
+        try:
+            heard = await word
+        except asyncio.CancelledError as error:
+            if self._expired and self._task and self._task.uncancel() <= 0:
+                raise TimeoutError from error
+            raise
+        finally:
+            self._listening = False
+        if not self.broken:
+            self.broken, self.limit = True, self._idle
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self.limit, self._look)
+        return heard
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        passed = self._loop.time() - self._since if self._listening else 0.0
+        if passed >= self.limit and self._task:
+            self._expired = True
+            self._task.cancel()
+        else:
+            self._timer = self._loop.call_later(self.limit - passed, self._look)
 
 
 def warm_up() -> None:

@@ -59,7 +59,8 @@ class Change:
 def changing(thread_id: UUID) -> Iterator[Change]:
     """Lock the thread, number the change, save and announce it. Raises ThreadNotFound."""
     with transaction.atomic():
-        thread = Thread.objects.present().select_for_update().filter(pk=thread_id).first()
+        rows = Thread.objects.present().select_related("agent").select_for_update(of=("self",))
+        thread = rows.filter(pk=thread_id).first()
         if thread is None:
             raise ThreadNotFound
         change = Change(thread=thread, seq=thread.seq + 1)

@@ -273,7 +273,8 @@ def _ask(
         requested_by=user,
         client_key=key,
     )
-    ThreadParticipant.objects.get_or_create(thread=change.thread, agent=agent)
+    if agent.pk != change.thread.agent_id:  # that one takes part since the thread began
+        ThreadParticipant.objects.get_or_create(thread=change.thread, agent=agent)
     enqueue(WAKE, turn_id=str(turn.pk))
     return turn
 

@@ -87,8 +87,13 @@ class _Placer:
         self.thread = thread
         self.explicit = order is not None
         self.prompted = prompt is not None
-        highest = thread.messages.aggregate(highest=Max("order"))["highest"]
-        self.highest = -1 if highest is None else int(highest)
+        if prompt is None:
+            # One look at the end of the thread's index tells both.
+            places = thread.messages.order_by("-order", "-step_order")
+            top = places.values_list("order", "step_order").first() or (-1, -1)
+            self._highest: int | None = top[0]
+        else:
+            self._highest = None  # asked for only when a new order is opened
         if prompt is not None:
             self.order = prompt.order
         elif order == "next":
@@ -98,7 +103,16 @@ class _Placer:
         else:
             self.order = max(self.highest, 0)
         _valid_order(self.order)
-        self.step = self._last_step(self.order)
+        known = prompt is None and self.order >= top[0]
+        self.step = (top[1] if self.order == top[0] else -1) if known else self._last_step()
+
+    @property
+    def highest(self) -> int:
+        """The highest order of the thread, -1 where there is none."""
+        if self._highest is None:
+            found = self.thread.messages.aggregate(highest=Max("order"))["highest"]
+            self._highest = -1 if found is None else int(found)
+        return self._highest
 
     def next(self, kind: str, *, first: bool) -> tuple[int, int]:
         """The place of the next message of ``kind``."""
@@ -106,15 +120,18 @@ class _Placer:
         if opens:
             self.order = _valid_order(max(self.highest, self._floor()) + 1)
             self.step = -1
-        self.highest = max(self.highest, self.order)
+        if self._highest is not None:
+            self._highest = max(self._highest, self.order)
         self.step += 1
         return self.order, self.step
 
     def _floor(self) -> int:
         return self.order if self.explicit else -1
 
-    def _last_step(self, order: int) -> int:
-        last = self.thread.messages.filter(order=order).aggregate(last=Max("step_order"))["last"]
+    def _last_step(self) -> int:
+        last = self.thread.messages.filter(order=self.order).aggregate(last=Max("step_order"))[
+            "last"
+        ]
         return -1 if last is None else int(last)
 
 

@@ -93,6 +93,7 @@ class RunningTurn:
                     self.stream.restart()
                 else:
                     self._take(events)
+                    await self._broadcaster.rest()
             return self._ended()
         except ModelError as error:
             outcome = self._outcome(TurnStatus.FAILED, "error")
