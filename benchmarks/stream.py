@@ -123,6 +123,7 @@ async def _watch_relay(run: Run, stack: Stack, pid: int, given: Options) -> None
     await asyncio.gather(*(connect(socket) for socket in sockets))
     gc.collect()
     costs = Costs(stack, {"relay": pid})
+    between = asyncio.create_task(costs.note_streaming(run, given.rate, spread=given.spread))
     for socket in sockets:
         socket.send(b"")
         await asyncio.sleep(given.spread / len(sockets))
@@ -132,6 +133,7 @@ async def _watch_relay(run: Run, stack: Stack, pid: int, given: Options) -> None
     except TimeoutError:
         pass
     costs.note(run)
+    await between
     for meter, socket in zip(meters, sockets, strict=True):
         run.lags.extend(meter.lags)
         run.incomplete += meter.next != run.tokens

@@ -35,6 +35,8 @@ class Run:
     refused: int = 0
     restarted: int = 0
     cpu: dict[str, float] = field(default_factory=dict)
+    streaming_cpu: float = 0.0
+    streaming_tokens: float = 0.0
     rss_mib: dict[str, float] = field(default_factory=dict)
     text_bytes: int = 0
     payload_bytes: int = 0
@@ -55,6 +57,11 @@ class Run:
         spent = sum(self.cpu.get(name, 0.0) for name in groups or tuple(self.cpu))
         return spent * 1e6 / max((self.streams - self.refused) * self.tokens, 1)
 
+    @property
+    def streaming(self) -> float | None:
+        """As ``per_thousand``, of the time in which all answers stream and nothing else happens."""
+        return self.streaming_cpu * 1e6 / self.streaming_tokens if self.streaming_tokens else None
+
     def figures(self) -> dict[str, Any]:
         """For the JSON line."""
         pages = max(self.pages, 1)
@@ -74,6 +81,7 @@ class Run:
             "restarted": self.restarted,
             "cpu_ms_per_1000": {"all": self.per_thousand()}
             | {name: self.per_thousand(name) for name in self.cpu},
+            "cpu_ms_per_1000_streaming": self.streaming,
             "app_core_share": sum(self.cpu.values()) / max(self.seconds, 0.001),
             "load_core_share": self.load_cores,
             "other_programs_cores": self.others_cores,
@@ -101,6 +109,19 @@ class Costs:
     def _load_seconds(self) -> float:
         model = self._stack.model.pid if self._stack.model else 0
         return time.process_time() + processes.cpu_seconds(model)
+
+    def _app_seconds(self) -> float:
+        return sum(processes.cpu_seconds(pid) for pid in self._groups.values())
+
+    async def note_streaming(self, run: Run, rate: int, *, spread: float) -> None:
+        """Measure between the last first token and the first last one, with some room."""
+        end = self._begun + FIRST_TOKEN + run.tokens / rate - 0.3
+        await asyncio.sleep(self._begun + spread + 1.0 - time.monotonic())
+        before, since = self._app_seconds(), time.monotonic()
+        if end - since > 1.0:
+            await asyncio.sleep(end - since)
+            run.streaming_cpu = self._app_seconds() - before
+            run.streaming_tokens = (time.monotonic() - since) * rate * run.streams
 
     def note(self, run: Run) -> None:
         run.seconds = time.monotonic() - self._begun
@@ -137,10 +158,12 @@ async def measure(
     gc.collect()
     gc.freeze()
     costs = Costs(stack, stack.pids())
+    between = asyncio.create_task(costs.note_streaming(run, rate, spread=spread))
     asked = await _ask_all(run, posters, {v.person: v for v in viewers}, rooms, spread)
     watched = [viewer for viewer in viewers if viewer.room.thread_id in asked]
     await _until_ended(watched, time.monotonic() + tokens / rate + PATIENCE)
     costs.note(run)
+    await between
     gc.unfreeze()
     for viewer, (payload, wire) in zip(viewers, before, strict=True):
         if viewer in watched:

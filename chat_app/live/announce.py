@@ -4,6 +4,7 @@ What is published here is only a wake-up with the content at hand; the rows are 
 viewer who misses it reads them by their numbers.
 """
 
+import threading
 from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
@@ -14,13 +15,15 @@ from chat_app.live import records
 from chat_app.models import Message, Thread, ThreadParticipant, Turn
 from one_project.common.publish import publish_on_commit
 
+_last = threading.local()
+
 
 def render_message(message: Message) -> str:
     """The canonical partial of one message: the same for the page, the answer and the socket."""
     return render_to_string("chat/_message.html", {"message": message})
 
 
-def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool) -> str:
+def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool = False) -> str:
     """The HTML of messages in their present state; what is gone or replaced is a removal."""
     found = {
         message.pk: message
@@ -38,6 +41,18 @@ def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool)
     return "\n".join([*head, *gone, *shown])
 
 
+def render_answered(thread_id: UUID, messages: Sequence[Message]) -> str:
+    """The HTML for the request that has just changed these messages.
+
+    After the commit its announcement was made of the same: what was rendered is used again as
+    long as the numbers say that nothing has changed since.
+    """
+    key = tuple((message.pk, message.seq) for message in messages)
+    if getattr(_last, "key", None) == key:
+        return str(_last.html)
+    return render_changes(thread_id, [message.pk for message in messages])
+
+
 def render_title(thread: Thread) -> str:
     """The thread's heading as the page shows it."""
     return render_to_string("chat/_title.html", {"thread": thread})
@@ -52,7 +67,11 @@ def announce(thread: Thread, seq: int, message_ids: Sequence[UUID]) -> None:
 
 
 def _payload(thread_id: UUID, seq: int, ids: Sequence[UUID], title: bool) -> bytes:
-    return records.durable(seq, seq - 1, render_changes(thread_id, ids, title=title))
+    html = render_changes(thread_id, ids)
+    _last.key, _last.html = tuple((key, seq) for key in ids), html
+    if title:
+        html = f"{render_title(Thread.objects.get(pk=thread_id))}\n{html}"
+    return records.durable(seq, seq - 1, html)
 
 
 def announce_inbox(

@@ -81,18 +81,15 @@ def send_agent_message(
     asks = kind == MessageKind.USER if answer is None else answer
     try:
         with changing(thread.pk) as change:
-            if found := _already_sent(change.thread, client_key):
-                return found
-            [message] = place_messages(change, [draft])
+            answerer = agent if kind == MessageKind.USER and agent else change.thread.agent
+            answers = [_pending_answer(answerer)] if asks and answerer else []
+            message, *pending = place_messages(change, [draft, *answers])
             change.said(message)
             _name_thread(change, message)
             _see_own(change, author)
-            answerer = agent if kind == MessageKind.USER and agent else change.thread.agent
-            turn = (
-                _ask(change, message, answerer, author, client_key) if asks and answerer else None
-            )
+            turn = _ask(change, message, pending[0], author, client_key) if pending else None
     except IntegrityError:
-        # The same key came twice at the same moment in different threads of execution.
+        # The same key again: the constraint tells, so that nothing has to be looked up before.
         if found := _already_sent(thread, client_key):
             return found
         raise
@@ -167,7 +164,9 @@ def regenerate(
         if old.superseded_by_id:
             raise Conflict("This answer has been replaced already.")
         prompt = _prompt_of(old)
-        turn = _ask(change, prompt, old.agent or thread.agent, user, client_key)
+        draft = _pending_answer(old.agent or thread.agent)
+        [answer] = place_messages(change, [draft], prompt=prompt)
+        turn = _ask(change, prompt, answer, user, client_key)
         _supersede(change, [old], turn.message)
     announce_inbox(thread)
     return turn
@@ -189,16 +188,20 @@ def edit_message(
         answers = list(change.thread.messages.filter(order=old.order).exclude(pk=old.pk).in_order())
         if any(answer.status == MessageStatus.PENDING for answer in answers):
             raise Conflict("Please stop the answer before changing the question.")
-        draft = MessageDraft(
-            kind=MessageKind.USER, parts=[TextPart(cleaned)], author=user, client_key=client_key
-        )
-        [new] = place_messages(change, [draft], order="next")
+        asked = next((answer.agent for answer in answers if answer.agent), None)
+        answerer = asked or change.thread.agent
+        drafts = [
+            MessageDraft(
+                kind=MessageKind.USER, parts=[TextPart(cleaned)], author=user, client_key=client_key
+            )
+        ]
+        if answerer:
+            drafts.append(_pending_answer(answerer))
+        new, *pending = place_messages(change, drafts, order="next")
         current = [answer for answer in answers if answer.superseded_by_id is None]
         _supersede(change, [old, *current], new)
         change.said(new)
-        asked = next((answer.agent for answer in answers if answer.agent), None)
-        answerer = asked or change.thread.agent
-        turn = _ask(change, new, answerer, user, client_key) if answerer else None
+        turn = _ask(change, new, pending[0], user, client_key) if pending else None
     announce_inbox(thread)
     return turn
 
@@ -256,25 +259,28 @@ def _turn_of_key(thread: Thread, key: UUID | None) -> Turn | None:
     return thread.turns.select_related("message").filter(client_key=key).first()
 
 
-def _ask(
-    change: Change, prompt: Message, agent: Agent | None, user: User | None, key: UUID | None
-) -> Turn:
-    """The pending answer and its turn; the worker is woken after commit."""
+def _pending_answer(agent: Agent | None) -> MessageDraft:
+    """What the agent is going to say. Raises Conflict when there is nobody to say it."""
     if agent is None or not agent.is_active:
         raise Conflict("This thread has no agent. Please choose one to answer.")
-    draft = MessageDraft(kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent)
-    [answer] = place_messages(change, [draft], prompt=prompt)
+    return MessageDraft(kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent)
+
+
+def _ask(
+    change: Change, prompt: Message, answer: Message, user: User | None, key: UUID | None
+) -> Turn:
+    """The turn that fills the pending ``answer``; a worker is woken after commit."""
     turn = Turn.objects.create(
         organisation_id=change.thread.organisation_id,
         thread=change.thread,
         prompt=prompt,
         message=answer,
-        agent=agent,
+        agent=answer.agent,
         requested_by=user,
         client_key=key,
     )
-    if agent.pk != change.thread.agent_id:  # that one takes part since the thread began
-        ThreadParticipant.objects.get_or_create(thread=change.thread, agent=agent)
+    if answer.agent_id != change.thread.agent_id:  # that one takes part since the thread began
+        ThreadParticipant.objects.get_or_create(thread=change.thread, agent=answer.agent)
     enqueue(WAKE, turn_id=str(turn.pk))
     return turn
 

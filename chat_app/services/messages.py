@@ -67,16 +67,19 @@ def place_messages(
     inherited = prompt.error if prompt and prompt.status == MessageStatus.FAILED else None
     placed: list[Message] = []
     for index, draft in enumerate(drafts):
-        if index == 0 and pending is not None:
-            message = _replace_pending(change, pending, draft)
+        replaced = pending if index == 0 else None
+        if replaced is not None:
+            message = _replace_pending(change, replaced, draft)
         else:
             message = _new_message(change, draft, *placer.next(draft.kind, first=index == 0))
         if inherited is not None and message.status != MessageStatus.FAILED:
             # MS-8: what answers a failed prompt has failed with it.
             message.status, message.error = MessageStatus.FAILED, inherited
         change.touch(message)
-        message.save()
+        if replaced is not None:
+            message.save()
         placed.append(message)
+    Message.objects.bulk_create(placed[1:] if pending is not None else placed)
     return placed
 
 

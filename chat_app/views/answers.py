@@ -1,14 +1,14 @@
 """Answers shared by the views: going somewhere, and messages as the page shows them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 
-from chat_app.live.announce import render_changes
-from chat_app.models import Thread
+from chat_app.live.announce import render_answered, render_changes
+from chat_app.models import Message, Thread
 from one_project.accounts.middleware import MemberRequest
 
 
@@ -39,4 +39,13 @@ def changed_messages(
     """
     if not is_htmx(request):
         return go_to_thread(request, thread)
-    return HttpResponse(render_changes(thread.pk, list(message_ids), title=False))
+    return HttpResponse(render_changes(thread.pk, list(message_ids)))
+
+
+def said_messages(
+    request: MemberRequest, thread: Thread, messages: Sequence[Message]
+) -> HttpResponse:
+    """As ``changed_messages``, for what this request has just written."""
+    if not is_htmx(request):
+        return go_to_thread(request, thread)
+    return HttpResponse(render_answered(thread.pk, messages))

@@ -18,7 +18,7 @@ from chat_app.services.conversation import (
     send_agent_message,
     stop_turn,
 )
-from chat_app.views.answers import changed_messages, go_to_thread, is_htmx
+from chat_app.views.answers import changed_messages, go_to_thread, is_htmx, said_messages
 from chat_app.views.pages import answers_with_page, older_messages, render_thread
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
@@ -49,7 +49,7 @@ def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
         if not answers_with_page(request):
             raise
         return render_thread(request, thread, text=posted.text, error=error)
-    return changed_messages(request, thread, [message.pk, *_answer(turn)])
+    return said_messages(request, thread, [message, *([turn.message] if turn else [])])
 
 
 @require_POST

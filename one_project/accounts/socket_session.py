@@ -42,4 +42,4 @@ def _session_key(headers: dict[bytes, bytes]) -> str | None:
 
 
 def _signed_in(session: SessionStore) -> User | AnonymousUser:
-    return cast("User | AnonymousUser", get_user(cast("Any", SimpleNamespace(session=session))))
+    return get_user(cast("Any", SimpleNamespace(session=session)))
