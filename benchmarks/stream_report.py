@@ -34,7 +34,8 @@ def show(runs: Sequence[Run], relays: Sequence[Run]) -> None:
         "first, lag: ms added (first counts from the click, less the model's own delay); "
         "streaming: CPU ms per 1,000 tokens while all answers stream;\n"
         "all CPU: the same with asking and storing included; "
-        "payload, wire: times the text of the answer;\napp core, load, others: cores kept busy by the application, by the load, by other "
+        "payload, wire: times the text of the answer;\n"
+        "app core, load, others: cores kept busy by the application, by the load, by other "
         "programs.\n"
     )
     fan_out = [_fan_out(runs, server) for server in dict.fromkeys(run.server for run in runs)]
