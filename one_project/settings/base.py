@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "one_project.common",
     "one_project.accounts",
+    "one_project.workflows",
     "billing_app",
     "integrations_app",
     "agents_app",
@@ -184,6 +185,9 @@ ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024),
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 ONE_RECENT_MESSAGES = 100
 ONE_THREAD_UNDO_SECONDS = 60
+# Work of all kinds: see one_project.workflows.
+ONE_WORK_PER_WORKER = env.int("ONE_WORK_PER_WORKER", default=500)
+ONE_SWEEP_EVERY = env.float("ONE_SWEEP_EVERY", default=0.5)
 # A turn: see chat_app.worker. Seconds unless the name says otherwise.
 ONE_TURN_MAX_ATTEMPTS = 3
 ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=6.0)

@@ -1,0 +1,1 @@
+"""Replay: a workflow function driven over its journal. Pure Python, no database."""

@@ -1,0 +1,123 @@
+"""One claimed piece of work in this process: called, timed, recorded."""
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from one_project.common.database import in_thread
+from one_project.workflows.current import CurrentWork, set_current
+from one_project.workflows.definitions import Step, find_step
+from one_project.workflows.services.advance import outcome_of
+from one_project.workflows.services.settle import WorkLost, execute_transaction, settle
+from one_project.workflows.types import Claimed, Failure, Kind, Outcome, Status
+
+logger = logging.getLogger(__name__)
+
+# For sync actions: they mostly wait for others.
+THREADS = 16
+# How long a result is offered to a database that is away.
+PATIENCE = 120.0
+
+_threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="action")
+
+
+class Running:
+    """An attempt. ``cancel``: ``stop`` (somebody canceled it), ``lost`` (not ours any more) or
+    ``shutdown``; only the first lets the function have the last word."""
+
+    def __init__(self, work: Claimed) -> None:
+        self.work = work
+        self.task: asyncio.Task[None] | None = None
+        self.cancelled_for = ""
+        self.is_settled = False
+        self._current = CurrentWork(work)
+        self._begun = time.monotonic()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Past its time-out: a sync function cannot be ended, but its lease is not renewed."""
+        limit = self.work.timeout
+        return limit is not None and time.monotonic() - self._begun > limit + 1.0
+
+    def cancel(self, why: str) -> None:
+        if self.task and not self.cancelled_for:
+            self.cancelled_for = why
+            self._current.stopping.set()
+            self.task.cancel()
+
+    async def run(self) -> bool:
+        """Call the function and record what came of it; False when there was nothing to record."""
+        try:
+            definition = find_step(self.work.function)
+            if self.work.kind == Kind.TRANSACTION:
+                return await self._transaction()
+            outcome = await self._outcome(definition)
+        except WorkLost:
+            return False
+        except asyncio.CancelledError:
+            return False
+        if self.cancelled_for in {"lost", "shutdown"}:
+            return False
+        return await self._record(settle, self.work, outcome)
+
+    async def _outcome(self, definition: Step[..., Any]) -> Outcome:
+        limit = self.work.timeout
+        try:
+            arguments = definition.signature.load(self.work.arguments)
+            async with asyncio.timeout(limit):
+                value = await self._call(definition, arguments)
+            result = definition.signature.dump_result(value)
+            return Outcome(status=Status.SUCCESS, result=result)
+        except TimeoutError as error:
+            if limit is None or time.monotonic() - self._begun < limit:
+                return outcome_of(error)
+            message = f"It took longer than {limit:g} seconds."
+            return Outcome(status=Status.ERROR, failure=Failure(kind="Timeout", message=message))
+        except WorkLost:
+            raise
+        except Exception as error:
+            return outcome_of(error)
+
+    async def _call(self, definition: Step[..., Any], arguments: dict[str, Any]) -> Any:
+        if definition.is_async:
+            set_current(self._current)
+            return await definition.function(**arguments)
+        context = contextvars.copy_context()
+        context.run(set_current, self._current)
+        loop = asyncio.get_running_loop()
+
+        def call() -> Any:
+            try:
+                return context.run(definition.function, **arguments)
+            finally:
+                connections.close_all()
+
+        return await loop.run_in_executor(_threads, call)
+
+    async def _transaction(self) -> bool:
+        try:
+            return await self._record(execute_transaction, self.work)
+        except Exception as error:
+            if isinstance(error, DatabaseError):
+                logger.warning("%s failed in the database: %s", self.work.name, error)
+            return await self._record(settle, self.work, outcome_of(error))
+
+    async def _record(self, call: Callable[..., bool], *args: Any) -> bool:
+        """Offer it to a database that may be away for a while; the lease decides in the end."""
+        deadline, delay = time.monotonic() + PATIENCE, 0.2
+        while True:
+            try:
+                self.is_settled = await asyncio.shield(in_thread(call, *args))
+                return self.is_settled
+            except DatabaseError as error:
+                if call is not settle or time.monotonic() > deadline:
+                    raise
+                logger.warning("%s not recorded yet: %s", self.work.name, error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)

@@ -1,0 +1,102 @@
+"""The engine's verbs in the order a test wants, in one thread and one transaction."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+
+from one_project.workflows.current import CurrentWork, set_current
+from one_project.workflows.definitions import find_step, known_steps
+from one_project.workflows.models import WorkflowRun, WorkItem
+from one_project.workflows.services.advance import advance, outcome_of
+from one_project.workflows.services.settle import execute_transaction, settle
+from one_project.workflows.services.sweeping import sweep
+from one_project.workflows.services.work import Claimed, claim, pools_with_work
+from one_project.workflows.types import Kind, Outcome, Status
+
+
+def take(pool: str = "default", room: int = 100, worker: str = "w1") -> list[Claimed]:
+    return claim(pool, worker=worker, room=room, known=known_steps())
+
+
+def call(work: Claimed) -> Outcome:
+    """What the function does, without recording it."""
+    definition = find_step(work.function)
+    set_current(CurrentWork(work))
+    try:
+        value: Any = definition.function(**definition.signature.load(work.arguments))
+        if definition.is_async:
+            value = asyncio.run(value)
+        return Outcome(status=Status.SUCCESS, result=definition.signature.dump_result(value))
+    except Exception as error:
+        return outcome_of(error)
+
+
+def perform(work: Claimed) -> None:
+    """Call the function, record it, let its run go on."""
+    if work.kind == Kind.TRANSACTION:
+        try:
+            execute_transaction(work)
+        except Exception as error:
+            settle(work, outcome_of(error))
+    else:
+        settle(work, call(work))
+    if work.run_id:
+        advance(work.run_id)
+
+
+def drain(rounds: int = 2000) -> None:
+    """Do all that can be done now."""
+    for _ in range(rounds):
+        found = sweep()
+        for run_id in found.picked_up:
+            advance(run_id, picked_up=True)
+        for run_id in found.settled:
+            advance(run_id)
+        busy = bool(found.picked_up or found.settled)
+        for pool in pools_with_work():
+            for work in take(pool):
+                busy = True
+                perform(work)
+        if not busy:
+            return
+    raise AssertionError("this never comes to rest")
+
+
+def pass_time(seconds: float) -> None:
+    """Have so much time pass for everything that waits."""
+    past = timedelta(seconds=seconds)
+    WorkItem.objects.filter(poke_at__isnull=False).update(poke_at=F("poke_at") - past)
+    WorkflowRun.objects.filter(poke_at__isnull=False).update(poke_at=F("poke_at") - past)
+    WorkflowRun.objects.filter(deadline__isnull=False).update(deadline=F("deadline") - past)
+    for model in (WorkItem, WorkflowRun):
+        model.objects.filter(purge_at__isnull=False).update(purge_at=F("purge_at") - past)
+
+
+def fresh(run: WorkflowRun) -> WorkflowRun:
+    return WorkflowRun.objects.get(pk=run.pk)
+
+
+def journal(run: WorkflowRun) -> list[tuple[str, str]]:
+    """Name and status of the steps, by number."""
+    return list(WorkItem.objects.filter(run=run).order_by("n").values_list("name", "status"))
+
+
+def neglected() -> list[UUID]:
+    """Open rows that nobody would ever look at again: there must be none (I5)."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT id FROM workflows_workitem AS item
+             WHERE status IN ('waiting', 'running') AND poke_at IS NULL
+               AND kind NOT IN ('event', 'workflow')
+            UNION ALL
+            SELECT id FROM workflows_workflowrun AS run
+             WHERE status = 'running' AND poke_at IS NULL AND NOT EXISTS (
+                SELECT 1 FROM workflows_workitem AS item WHERE item.run_id = run.id
+                   AND (item.status IN ('waiting', 'ready', 'running')
+                        OR item.settled_seq IS NULL))
+        """)
+        return [row[0] for row in cursor.fetchall()]
