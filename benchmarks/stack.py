@@ -103,12 +103,12 @@ class Stack:
         """Its engine listens on the control channel once it runs."""
         import redis
 
-        from chat_app.live.records import CONTROL_CHANNEL
+        from one_project.workflows.bell import CHANNEL
 
         until = time.monotonic() + READY_WITHIN
         with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
             while time.monotonic() < until:
-                if client.pubsub_numsub(CONTROL_CHANNEL)[0][1]:
+                if client.pubsub_numsub(CHANNEL)[0][1]:
                     return
                 time.sleep(0.05)
         raise TimeoutError(f"the worker is not ready:\n{self.log_end('worker')}")

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.template.loader import render_to_string
 
 from chat_app.live import records
-from chat_app.models import Message, Thread, ThreadParticipant, Turn
+from chat_app.models import Message, Thread, ThreadParticipant
 from one_project.common.publish import publish_on_commit
 
 _last = threading.local()
@@ -92,8 +92,3 @@ def announce_inbox(
 def announce_revoked(thread: Thread) -> None:
     """Have every socket of the thread look at its rights again, now."""
     publish_on_commit(records.thread_channel(thread.pk), records.RECHECK)
-
-
-def announce_stop(turn: Turn) -> None:
-    """Tell the workers that this turn was asked to stop."""
-    publish_on_commit(records.CONTROL_CHANNEL, f"stop {turn.pk}".encode())

@@ -22,8 +22,6 @@ RELOAD = b"x reload\n"
 # Not for browsers: tells a hub that the rights of the thread's viewers must be looked at again.
 RECHECK = b"?\n"
 
-CONTROL_CHANNEL = "one:control"
-
 
 def thread_channel(thread_id: UUID | str) -> str:
     return f"one:t:{thread_id}"

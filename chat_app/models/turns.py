@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from agents_app.models import Agent
 from chat_app.models.messages import Message
 from chat_app.models.threads import Thread
 from one_project.accounts.models import Organisation, User
 from one_project.common.models import ChangingEntity, choice_check
+from one_project.workflows.models import WorkItem
 
 
 class TurnStatus(models.TextChoices):
@@ -25,25 +25,16 @@ class TurnQuerySet(models.QuerySet["Turn"]):
     def open(self) -> "TurnQuerySet":
         return self.filter(status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING])
 
-    def ready(self) -> "TurnQuerySet":
-        """May be claimed now."""
-        return self.filter(status=TurnStatus.QUEUED)
-
-    def lapsed(self) -> "TurnQuerySet":
-        """Claimed by a worker that no longer says it is alive."""
-        return self.filter(status=TurnStatus.RUNNING, lease_until__lt=Now())
-
     def owned(self, attempt: int) -> "TurnQuerySet":
         """Still this attempt's: nobody stopped, finished or took it over."""
         return self.filter(status=TurnStatus.RUNNING, attempt=attempt)
 
 
 class Turn(ChangingEntity):
-    """``queued`` → ``running`` (a lease) → ``success`` / ``failed`` / ``stopped``.
+    """``queued`` → ``running`` → ``success`` / ``failed`` / ``stopped``.
 
-    ``attempt`` counts claims and fences them: only the attempt that holds the row may write.
-    ``lapses`` counts those that ended with a worker gone; three fail the turn, while a worker that
-    is stopped in good order gives its turns back and counts none. The
+    ``work`` is the piece of work that a worker claims, keeps alive and repeats when a worker is
+    lost. ``attempt`` counts how often the answer was begun: only the latest may write. The
     partial answer (``partial``, with the number of the last live record, ``partial_seq``) is
     replaced, never appended to, when the turn is claimed again.
     """
@@ -55,15 +46,15 @@ class Turn(ChangingEntity):
     agent = models.ForeignKey(
         Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="turns"
     )
+    work = models.OneToOneField(
+        WorkItem, on_delete=models.SET_NULL, null=True, blank=True, related_name="turn"
+    )
     requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="turns"
     )
     status = models.CharField(max_length=7, choices=TurnStatus.choices, default=TurnStatus.QUEUED)
     client_key = models.UUIDField(null=True, blank=True)
     attempt = models.PositiveIntegerField(default=0)
-    lapses = models.PositiveSmallIntegerField(default=0)
-    worker = models.CharField(max_length=80, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     partial = models.TextField(blank=True)
     partial_seq = models.PositiveIntegerField(default=0)
@@ -85,16 +76,8 @@ class Turn(ChangingEntity):
                 name="turn_client_key_unique",
                 condition=Q(client_key__isnull=False),
             ),
-            models.CheckConstraint(
-                name="turn_running_has_lease",
-                condition=~Q(status="running") | Q(lease_until__isnull=False),
-            ),
         ]
         indexes = [
-            # The sweeper: turns whose wake-up call was lost, oldest first.
-            models.Index(fields=["created_at"], name="turn_ready", condition=Q(status="queued")),
-            # The sweeper: turns whose worker went away.
-            models.Index(fields=["lease_until"], name="turn_leased", condition=Q(status="running")),
             # The page and the hub: what is being answered in a thread.
             models.Index(
                 fields=["thread"], name="turn_open", condition=Q(status__in=["queued", "running"])

@@ -15,7 +15,7 @@ from agents_app.models import Agent
 from agents_app.providers.parts import Part, TextPart, ToolCallPart, ToolResultPart
 from chat_app.conf import TITLE_LIMIT
 from chat_app.errors import MessageNotFound, MessageTooLong, TurnOver
-from chat_app.live.announce import announce_inbox, announce_stop
+from chat_app.live.announce import announce_inbox
 from chat_app.models import (
     Message,
     MessageKind,
@@ -25,16 +25,16 @@ from chat_app.models import (
     Turn,
     TurnStatus,
 )
+from chat_app.services.answering import answer_turn, turn_over
 from chat_app.services.changes import Change, changing
-from chat_app.services.messages import place_messages
+from chat_app.services.messages import place_messages, set_parts
 from chat_app.services.threads import create_thread
 from chat_app.types import MessageDraft
 from one_project.accounts.models import Organisation, User
 from one_project.common.errors import Conflict, InvalidInput
-from one_project.common.jobs import enqueue
+from one_project.common.ids import new_id
 from one_project.common.text import clean_line, clean_text
-
-WAKE = "chat_app.wake_turn"
+from one_project.workflows.services.work import ask_to_stop, enqueue
 
 
 def checked_text(text: object) -> str:
@@ -209,8 +209,7 @@ def edit_message(
 def stop_turn(thread: Thread, turn_id: UUID) -> Turn:
     """Stop an answer, keeping what has arrived. Raises TurnOver when it has ended.
 
-    A turn no worker holds ends here; a running one is asked to stop through its row and through a
-    control message, and its worker ends it.
+    A turn no worker holds ends here; a running one is asked to stop, and its worker ends it.
     """
     with changing(thread.pk) as change:
         turn = (
@@ -221,15 +220,19 @@ def stop_turn(thread: Thread, turn_id: UUID) -> Turn:
         )
         if turn is None or not turn.is_open:
             raise TurnOver
-        if turn.status == TurnStatus.QUEUED:
+        turn.stop_requested_at = timezone.now()
+        if turn.work_id is None or ask_to_stop(turn.work_id):
             turn.status, turn.finished_at = TurnStatus.STOPPED, timezone.now()
+            parts: list[Part] = [TextPart(turn.partial)] if turn.partial else []
+            set_parts(turn.message, parts)
+            turn.partial = ""
             turn.message.status = MessageStatus.SUCCESS
             turn.message.finish_reason = "stopped"
             change.touch(turn.message)
             turn.message.save()
-        turn.stop_requested_at = timezone.now()
-        turn.save(update_fields=["status", "finished_at", "stop_requested_at", "updated_at"])
-    announce_stop(turn)
+        turn.save(
+            update_fields=["status", "finished_at", "stop_requested_at", "partial", "updated_at"]
+        )
     return turn
 
 
@@ -270,7 +273,17 @@ def _ask(
     change: Change, prompt: Message, answer: Message, user: User | None, key: UUID | None
 ) -> Turn:
     """The turn that fills the pending ``answer``; a worker is woken after commit."""
+    turn_id = new_id()
+    work = enqueue(
+        answer_turn,
+        turn_id,
+        organisation_id=change.thread.organisation_id,
+        on_complete=turn_over,
+        context={"turn": str(turn_id)},
+    )
     turn = Turn.objects.create(
+        pk=turn_id,
+        work=work,
         organisation_id=change.thread.organisation_id,
         thread=change.thread,
         prompt=prompt,
@@ -281,7 +294,6 @@ def _ask(
     )
     if answer.agent_id != change.thread.agent_id:  # that one takes part since the thread began
         ThreadParticipant.objects.get_or_create(thread=change.thread, agent=answer.agent)
-    enqueue(WAKE, turn_id=str(turn.pk))
     return turn
 
 

@@ -1,30 +1,22 @@
-"""The worker's verbs on turns: claim, keep alive, finish, give back, sweep.
+"""The verbs of whoever answers: begin, keep what was said, finish.
 
-A turn belongs to an attempt. Every write asks for the attempt in its WHERE, so a worker that lost
-its turn (it slept, it was cut off) changes nothing any more. Leases are compared by the database's
-clock.
+Who may is decided by the piece of work behind the turn. Every write asks for the attempt in its
+WHERE, and the end for the token of the work, so a worker that lost its turn changes nothing.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import (
-    DateTimeField,
-    DurationField,
     Exists,
-    ExpressionWrapper,
     F,
     OuterRef,
-    Value,
 )
-from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
 
 from agents_app.errors import AgentExecutionError
 from agents_app.providers.events import Usage
@@ -32,12 +24,17 @@ from agents_app.providers.parts import Part, TextPart
 from chat_app.live.announce import announce_inbox
 from chat_app.models import MessageStatus, Thread, Turn, TurnStatus
 from chat_app.services.changes import changing
-from chat_app.services.conversation import WAKE
 from chat_app.services.messages import set_parts
 from one_project.accounts.services.events import record_event
-from one_project.common.jobs import enqueue
+from one_project.workflows.errors import TryLater
+from one_project.workflows.models import WorkItem
+from one_project.workflows.services.settle import WorkLost, finish_work
+from one_project.workflows.types import Claimed
 
 logger = logging.getLogger(__name__)
+
+# Seconds after which a deleted thread is looked at again: its deletion may be undone.
+LOOK_AGAIN = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,44 +54,37 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A running turn as its worker sees it; ``partial`` None where nothing is new."""
+    """What has been said so far, and the number of the last live record of it."""
 
     turn_id: UUID
     attempt: int
-    partial: str | None
+    partial: str
     partial_seq: int
 
 
-def _lease() -> Combinable:
-    return ExpressionWrapper(
-        Now() + Value(timedelta(seconds=settings.ONE_TURN_LEASE), output_field=DurationField()),
-        output_field=DateTimeField(),
-    )
+def begin_turn(turn_id: UUID, *, token: UUID) -> Turn | None:
+    """Begin the answer as the holder of ``token``; None when there is nothing (more) to answer.
 
-
-def claim_turn(turn_id: UUID, *, worker: str) -> Turn | None:
-    """Take a queued turn: one worker gets it, the others None.
-
-    A turn claimed again starts with an empty answer, and its page says that it was restarted.
+    One that is begun again starts with an empty answer, and its page says that it was restarted.
+    Raises TryLater while the thread is deleted but may come back.
     """
-    # No join here: Django would turn it into a subquery, which does not see that the row has just
-    # been taken by another worker, and two would get the turn.
+    held = WorkItem.objects.filter(pk=OuterRef("work_id"), token=token)
     deleted = Thread.objects.filter(pk=OuterRef("thread_id"), deleted_at__isnull=False)
-    claimed = (
-        Turn.objects.ready()
-        .filter(~Exists(deleted), pk=turn_id)
+    begun = (
+        Turn.objects.open()
+        .filter(Exists(held), ~Exists(deleted), pk=turn_id)
         .update(
             status=TurnStatus.RUNNING,
             attempt=F("attempt") + 1,
-            worker=worker,
-            lease_until=_lease(),
             started_at=Coalesce(F("started_at"), Now()),
             partial="",
             partial_seq=0,
             updated_at=Now(),
         )
     )
-    if not claimed:
+    if not begun:
+        if Turn.objects.open().filter(pk=turn_id, thread__deleted_at__isnull=False).exists():
+            raise TryLater(LOOK_AGAIN, "the thread is deleted")
         return None
     turn = Turn.objects.select_related("thread", "prompt", "message", "agent", "organisation").get(
         pk=turn_id
@@ -108,45 +98,38 @@ def claim_turn(turn_id: UUID, *, worker: str) -> Turn | None:
 
 _CHECKPOINT = """
     UPDATE chat_app_turn AS turn
-       SET partial = COALESCE(seen.partial, turn.partial),
+       SET partial = seen.partial,
            partial_seq = seen.partial_seq,
            first_token_at = CASE WHEN seen.partial_seq > 0
-                                 THEN COALESCE(turn.first_token_at, now()) END,
-           lease_until = now() + %s * interval '1 second'
+                                 THEN COALESCE(turn.first_token_at, now()) END
       FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::int[])
            AS seen (id, attempt, partial, partial_seq)
      WHERE turn.id = seen.id AND turn.attempt = seen.attempt AND turn.status = 'running'
- RETURNING turn.id, turn.stop_requested_at IS NOT NULL
 """
 
 
-def checkpoint_turns(checkpoints: Sequence[Checkpoint]) -> dict[UUID, bool]:
-    """Keep turns alive and store their partial answers: one statement for all of a worker's.
-
-    Returns the turns still owned, each with whether it was asked to stop; a turn that is missing
-    belongs to somebody else now.
-    """
-    if not checkpoints:
-        return {}
+def checkpoint_turns(checkpoints: Sequence[Checkpoint]) -> None:
+    """Store the partial answers of a worker in one statement; those it lost are left alone."""
     with connection.cursor() as cursor:
         cursor.execute(
             _CHECKPOINT,
             [
-                settings.ONE_TURN_LEASE,
                 [row.turn_id for row in checkpoints],
                 [row.attempt for row in checkpoints],
                 [row.partial for row in checkpoints],
                 [row.partial_seq for row in checkpoints],
             ],
         )
-        return dict(cursor.fetchall())
 
 
-def finish_turn(turn: Turn, outcome: Outcome) -> bool:
-    """Store the answer and close the turn in one transaction; False when it is ours no more."""
+def finish_turn(turn: Turn, outcome: Outcome, work: Claimed | None = None) -> bool:
+    """Store the answer and close the turn in one transaction; False when it is ours no more.
+
+    ``work`` is the attempt that ends with it, in the same transaction.
+    """
     try:
-        _finish(turn, outcome)
-    except _NotOurs:
+        _finish(turn, outcome, work)
+    except (_NotOurs, WorkLost):
         return False
     return True
 
@@ -155,7 +138,7 @@ class _NotOurs(Exception):
     """Rolls the change back, its number included."""
 
 
-def _finish(turn: Turn, outcome: Outcome) -> None:
+def _finish(turn: Turn, outcome: Outcome, work: Claimed | None) -> None:
     with changing(turn.thread_id) as change:
         closed = (
             Turn.objects.owned(turn.attempt)
@@ -164,7 +147,6 @@ def _finish(turn: Turn, outcome: Outcome) -> None:
                 status=outcome.status,
                 finished_at=Now(),
                 partial="",
-                lease_until=None,
                 error=outcome.cause[:4000],
                 error_code=outcome.error_code,
                 updated_at=Now(),
@@ -172,6 +154,8 @@ def _finish(turn: Turn, outcome: Outcome) -> None:
         )
         if not closed:
             raise _NotOurs
+        if work is not None:
+            finish_work(work)
         message = change.thread.messages.select_for_update().get(pk=turn.message_id)
         set_parts(message, list(outcome.parts))
         failed = outcome.status == TurnStatus.FAILED
@@ -211,58 +195,8 @@ def _record_failure(turn: Turn, outcome: Outcome) -> None:
     )
 
 
-def release_turns(owned: Sequence[tuple[UUID, int]]) -> None:
-    """Give turns back at an orderly end of a worker; the next one starts them again at once."""
-    for turn_id, attempt in owned:
-        with transaction.atomic():
-            released = (
-                Turn.objects.owned(attempt)
-                .filter(pk=turn_id)
-                .update(status=TurnStatus.QUEUED, lease_until=None, updated_at=Now())
-            )
-            if released:
-                enqueue(WAKE, turn_id=str(turn_id))
-
-
-def sweep_turns(limit: int) -> list[UUID]:
-    """Put turns of vanished workers back, end those that cannot go on, and name what waits.
-
-    Runs every few seconds in every worker. Returns up to ``limit`` queued turns whose wake-up
-    call may have been lost (older than two seconds), oldest first.
-    """
-    for turn in Turn.objects.lapsed().select_related(
-        "organisation", "requested_by", "message", "thread"
-    )[:200]:
-        _requeue(turn)
-    # A deleted thread's turns wait for its purge.
-    waiting = Turn.objects.ready().filter(
-        thread__deleted_at=None, updated_at__lt=timezone.now() - timedelta(seconds=2)
-    )
-    return list(waiting.order_by("created_at").values_list("pk", flat=True)[:limit])
-
-
-def _requeue(turn: Turn) -> None:
-    lapses = turn.lapses + 1
-    if turn.thread.deleted_at is not None:
-        return
-    if turn.stop_requested_at:
-        finish_turn(turn, _outcome_of_partial(turn, TurnStatus.STOPPED))
-        return
-    if lapses >= settings.ONE_TURN_MAX_ATTEMPTS:
-        finish_turn(turn, _outcome_of_partial(turn, TurnStatus.FAILED))
-        return
-    lapsed = Turn.objects.lapsed().owned(turn.attempt).filter(pk=turn.pk)
-    # The time of the change lies back, so that whoever sweeps next (we do) takes it at once.
-    if lapsed.update(
-        status=TurnStatus.QUEUED,
-        lease_until=None,
-        lapses=lapses,
-        updated_at=Now() - Value(timedelta(seconds=10), output_field=DurationField()),
-    ):
-        logger.warning("turn %s lost its worker %s; queued again", turn.pk, turn.worker)
-
-
-def _outcome_of_partial(turn: Turn, status: str) -> Outcome:
+def outcome_of_partial(turn: Turn, status: str) -> Outcome:
+    """The end of a turn that no worker holds: what the last checkpoint has."""
     parts = [TextPart(turn.partial)] if turn.partial else []
     if status == TurnStatus.STOPPED:
         return Outcome(status=status, parts=parts, finish_reason="stopped")
@@ -271,5 +205,5 @@ def _outcome_of_partial(turn: Turn, status: str) -> Outcome:
         parts=parts,
         finish_reason="error",
         error_code="worker_lost",
-        cause=f"the worker was lost {settings.ONE_TURN_MAX_ATTEMPTS} times, last {turn.worker}",
+        cause=f"the worker was lost {settings.ONE_TURN_MAX_ATTEMPTS} times",
     )

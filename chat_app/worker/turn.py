@@ -1,4 +1,4 @@
-"""The life of one turn in a worker: claim, ask, stream, finish.
+"""The life of one turn in a worker: begin, ask, stream, finish.
 
 No transaction, lock or connection is held while the model speaks.
 """
@@ -23,10 +23,11 @@ from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
 from chat_app.models import Turn, TurnStatus
 from chat_app.runtime.context import build_request
-from chat_app.services.turns import Checkpoint, Outcome, claim_turn, finish_turn
+from chat_app.services.turns import Checkpoint, Outcome, begin_turn, finish_turn
 from one_project.common import metrics
 from one_project.common.database import in_thread
 from one_project.common.text import clean_text
+from one_project.workflows.current import current_work
 
 logger = logging.getLogger(__name__)
 
@@ -37,33 +38,27 @@ CHECKPOINT_BYTES_PER_SECOND = 32_768
 
 
 class RunningTurn:
-    """A claimed turn in this process: its stream, its task, and why it was cancelled."""
+    """A turn that is being answered in this process."""
 
     def __init__(self, turn: Turn, request: ChatRequest, broadcaster: Broadcaster) -> None:
         self.turn = turn
         self.request = request
         self.stream = TurnStream(turn)
-        self.task: asyncio.Task[None] | None = None
-        self.cancelled_for = ""
+        self.work = current_work()
         self._broadcaster = broadcaster
         self._answer = CompletionBuilder()
         self._model: ChatModel | None = None
         self._stored = 0
         self._store_after = 0.0
 
-    def cancel(self, why: str) -> None:
-        """End the model call: ``stop`` keeps the text, ``lost`` and ``shutdown`` write nothing."""
-        if self.task and not self.cancelled_for:
-            self.cancelled_for = why
-            self.task.cancel()
-
-    def checkpoint(self, now: float) -> Checkpoint:
-        """The row to store now; the text only when it grew and is due."""
-        stream, partial = self.stream, None
-        if stream.number > self._stored and now >= self._store_after:
-            partial, self._stored = stream.text, stream.number
-            self._store_after = now + len(partial) / CHECKPOINT_BYTES_PER_SECOND
-        return Checkpoint(stream.turn_id, stream.attempt, partial, self._stored)
+    def checkpoint(self, now: float) -> Checkpoint | None:
+        """What to store now; None when nothing has been said or the text is not due again."""
+        stream = self.stream
+        if stream.number <= self._stored or now < self._store_after:
+            return None
+        text, self._stored = stream.text, stream.number
+        self._store_after = now + len(text) / CHECKPOINT_BYTES_PER_SECOND
+        return Checkpoint(stream.turn_id, stream.attempt, text, self._stored)
 
     async def run(self) -> None:
         """Ask the model, stream what it says, store how it ended."""
@@ -71,8 +66,9 @@ class RunningTurn:
         try:
             outcome = await self._answered()
         except asyncio.CancelledError:
-            if self.cancelled_for != "stop":
-                return
+            # A stop keeps the text; where another worker goes on, nothing is written.
+            if self.work.cancelled_for != "stop":
+                raise
             outcome = self._outcome(TurnStatus.STOPPED, "stopped")
         finally:
             self._broadcaster.close(self.stream)
@@ -154,7 +150,7 @@ class RunningTurn:
         deadline, delay = loop.time() + FINISH_PATIENCE, 0.2
         while True:
             try:
-                if await in_thread(finish_turn, self.turn, outcome):
+                if await in_thread(finish_turn, self.turn, outcome, self.work.claimed):
                     metrics.count(f"one_turns_{outcome.status}_total")
                 else:
                     logger.warning("turn %s was taken over; its end is not ours", self.turn.pk)
@@ -183,12 +179,12 @@ def _storable(outcome: Outcome, error: DataError) -> Outcome:
     )
 
 
-async def claim(turn_id: UUID, worker: str, broadcaster: Broadcaster) -> RunningTurn | None:
-    """Take the turn and read its context; None when somebody else has it."""
-    claimed = await in_thread(_claim_with_context, turn_id, worker)
-    return RunningTurn(*claimed, broadcaster) if claimed else None
+async def begin(turn_id: UUID, broadcaster: Broadcaster) -> RunningTurn | None:
+    """Begin the turn and read its context; None when there is nothing to answer any more."""
+    begun = await in_thread(_begin_with_context, turn_id, current_work().claimed.token)
+    return RunningTurn(*begun, broadcaster) if begun else None
 
 
-def _claim_with_context(turn_id: UUID, worker: str) -> tuple[Turn, ChatRequest] | None:
-    turn = claim_turn(turn_id, worker=worker)
+def _begin_with_context(turn_id: UUID, token: UUID) -> tuple[Turn, ChatRequest] | None:
+    turn = begin_turn(turn_id, token=token)
     return (turn, build_request(turn)) if turn else None

@@ -190,11 +190,9 @@ ONE_WORK_PER_WORKER = env.int("ONE_WORK_PER_WORKER", default=500)
 ONE_SWEEP_EVERY = env.float("ONE_SWEEP_EVERY", default=0.5)
 # A turn: see chat_app.worker. Seconds unless the name says otherwise.
 ONE_TURN_MAX_ATTEMPTS = 3
-ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=6.0)
-ONE_TURN_SWEEP_EVERY = env.float("ONE_TURN_SWEEP_EVERY", default=2.0)
+ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=3.0)
 ONE_TURN_FIRST_TOKEN_TIMEOUT = env.float("ONE_TURN_FIRST_TOKEN_TIMEOUT", default=60.0)
 ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
-ONE_TURNS_PER_WORKER = env.int("ONE_TURNS_PER_WORKER", default=500)
 ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
 ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)
 ONE_CHECKPOINT_EVERY = 1.0

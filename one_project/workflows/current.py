@@ -14,6 +14,7 @@ class CurrentWork:
 
     claimed: Claimed
     stopping: threading.Event = field(default_factory=threading.Event)
+    why: list[str] = field(default_factory=list)
 
     @property
     def attempt(self) -> int:
@@ -24,6 +25,16 @@ class CurrentWork:
     def idempotency_key(self) -> UUID:
         """The same for all attempts: give it to whoever has the effect, if they take one."""
         return self.claimed.id
+
+    @property
+    def cancelled_for(self) -> str:
+        """``stop``: somebody wants it to end. ``lost`` and ``shutdown``: another worker goes on,
+        so write nothing. Empty while nothing of it happened."""
+        return self.why[0] if self.why else ""
+
+    def cancel(self, why: str) -> None:
+        self.why.append(why)
+        self.stopping.set()
 
     @property
     def is_canceled(self) -> bool:

@@ -14,7 +14,12 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from one_project.workflows.conf import DEFAULT_POOL, LEASE, RETENTION_DAYS
+from one_project.workflows.conf import (
+    DEFAULT_PARALLELISM,
+    DEFAULT_POOL,
+    LEASE,
+    RETENTION_DAYS,
+)
 from one_project.workflows.errors import InvalidData, UnknownDefinition
 from one_project.workflows.types import Kind, Retry
 
@@ -181,6 +186,7 @@ class Workflow(Generic[P, R]):
         return Signature(self.function, skip=1)
 
 
+_pools: dict[str, int | None] = {}
 _steps: dict[str, Step[..., Any]] = {}
 _workflows: dict[str, dict[int, Workflow[..., Any]]] = {}
 
@@ -252,6 +258,16 @@ def workflow(
 def _refuse_second(name: str, found: Any, function: Callable[..., Any]) -> None:
     if found is not None and found.function.__qualname__ != function.__qualname__:
         raise TypeError(f"{name} is registered twice")
+
+
+def declare_pool(name: str, parallelism: int | None) -> str:
+    """What the pool runs at once until an admin says otherwise; None sets no limit."""
+    _pools[name] = parallelism
+    return name
+
+
+def declared_parallelism(name: str) -> int | None:
+    return _pools.get(name, DEFAULT_PARALLELISM)
 
 
 def find_step(name: str) -> Step[..., Any]:

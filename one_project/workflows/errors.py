@@ -52,6 +52,14 @@ class NonRetryable(Exception):
     """Raise it in a step: the step fails at once, whatever its retry policy says (WP-6)."""
 
 
+class TryLater(Exception):
+    """Raise it in a step: not now, but in ``seconds``; this attempt does not count."""
+
+    def __init__(self, seconds: float, why: str = "") -> None:
+        self.seconds = seconds
+        super().__init__(why or f"again in {seconds:g} s")
+
+
 class StepError(Exception):
     """A step did not give a result. Raised where a workflow function awaits it.
 

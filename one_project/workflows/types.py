@@ -96,6 +96,7 @@ class Outcome:
     result: Any = None
     failure: Failure | None = None
     retryable: bool = True
+    put_off: float | None = None  # seconds; the attempt does not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

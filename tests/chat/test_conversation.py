@@ -22,18 +22,18 @@ from chat_app.services.conversation import (
     stop_turn,
 )
 from chat_app.services.threads import add_participants, delete_thread, remove_participant
-from chat_app.services.turns import Outcome, claim_turn, finish_turn
+from chat_app.services.turns import Outcome, finish_turn
 from one_project.accounts.models import Event
 from one_project.common.errors import AccessDenied, Conflict, InvalidInput, NotFound
+from tests.chat.answering import begin, claim_turns
 from tests.people import World
 
 
 def answered(turn: Turn, text: str = "answer", status: str = TurnStatus.SUCCESS) -> Message:
     """Let a worker answer ``turn`` with ``text``."""
-    claimed = claim_turn(turn.pk, worker="test")
-    assert claimed is not None
+    begun, work = begin(turn)
     parts = [TextPart(text)] if text else []
-    assert finish_turn(claimed, Outcome(status=status, parts=parts))
+    assert finish_turn(begun, Outcome(status=status, parts=parts), work)
     turn.refresh_from_db()
     return Message.objects.get(pk=turn.message_id)
 
@@ -235,14 +235,14 @@ def test_stopping_before_a_worker_came_ends_the_turn(world: World) -> None:
     turn.refresh_from_db()
     message = Message.objects.get(pk=turn.message_id)
     assert (turn.status, message.status, message.is_stopped) == ("stopped", "success", True)
-    assert claim_turn(turn.pk, worker="late") is None
+    assert claim_turns() == []
     with pytest.raises(TurnOver):
         stop_turn(turn.thread, turn.pk)
 
 
 def test_stopping_asks_a_running_worker_once(world: World) -> None:
     turn = continue_thread(world.thread(), user=world.alice, message="Hi")
-    claim_turn(turn.pk, worker="test")
+    begin(turn)
     assert stop_turn(turn.thread, turn.pk).status == "running"
     assert stop_turn(turn.thread, turn.pk).stop_requested_at is not None
 

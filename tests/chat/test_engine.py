@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -18,8 +18,10 @@ from agents_app.providers.scripted import ScriptedModel, ScriptedStep
 from chat_app.live import records
 from chat_app.models import Message, Turn, TurnStatus
 from chat_app.services.conversation import continue_thread, stop_turn
-from chat_app.worker.engine import Engine
+from chat_app.worker.answerer import answer_here
 from one_project.accounts.models import Event
+from one_project.workflows.models import WorkItem
+from one_project.workflows.worker.engine import Engine
 from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +39,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def running_engine(model: ScriptedModel) -> Iterator[Engine]:
+    answer_here()
     engine = Engine()
     with use_model(model):
         engine.start()
@@ -98,10 +101,9 @@ class Listener:
 
 def test_an_answer_is_streamed_and_stored(committed_world: World) -> None:
     gate = Gate()
-    with running_engine(ScriptedModel([["Hel", "lo", gate, " **world**"]])) as engine:
+    with running_engine(ScriptedModel([["Hel", "lo", gate, " **world**"]])):
         turn = ask(committed_world)
         listener = Listener(turn.thread_id)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         streamed = [record for record in listener.take_all() if record[0][0] != "s"]
         gate.open()
@@ -122,11 +124,11 @@ def test_an_answer_is_streamed_and_stored(committed_world: World) -> None:
     assert int(durable[-1][0][1]) == Message.objects.get(pk=message.pk).seq
 
 
-def test_the_sweep_finds_a_turn_whose_call_was_lost(committed_world: World) -> None:
-    with (
-        override_settings(ONE_TURN_SWEEP_EVERY=0.1),
-        running_engine(ScriptedModel(["found it"])),
-    ):
+def test_the_sweep_finds_a_turn_whose_ring_was_lost(
+    committed_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("one_project.workflows.bell.ring", lambda: None)
+    with running_engine(ScriptedModel(["found it"])):
         turn = ask(committed_world)
         wait_until(ended(turn))
     assert message_of(turn).text == "found it"
@@ -135,10 +137,8 @@ def test_the_sweep_finds_a_turn_whose_call_was_lost(committed_world: World) -> N
 def test_many_turns_share_one_process(committed_world: World) -> None:
     world = committed_world
     model = ScriptedModel([["one ", "two ", "three"]] * 40, chunk_delay=0.02)
-    with running_engine(model) as engine:
+    with running_engine(model):
         turns = [ask(world) for _ in range(40)]
-        for turn in turns:
-            engine.submit(turn.pk)
         wait_until(lambda: not Turn.objects.open().exists())
     assert {message_of(turn).text for turn in turns} == {"one two three"}
 
@@ -146,9 +146,8 @@ def test_many_turns_share_one_process(committed_world: World) -> None:
 def test_stop_ends_the_model_call_and_keeps_the_text(committed_world: World) -> None:
     gate, model = Gate(), ScriptedModel()
     model.enqueue(["half ", gate, "never"])
-    with running_engine(model) as engine:
+    with running_engine(model):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         begun = time.monotonic()
         stop_turn(turn.thread, turn.pk)
@@ -162,26 +161,26 @@ def test_stop_ends_the_model_call_and_keeps_the_text(committed_world: World) -> 
 
 def test_stop_before_the_first_token(committed_world: World) -> None:
     gate = Gate()
-    with running_engine(ScriptedModel([[gate, "never"]])) as engine:
+    with running_engine(ScriptedModel([[gate, "never"]])):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         stop_turn(turn.thread, turn.pk)
         wait_until(ended(turn))
     assert (message_of(turn).text, message_of(turn).is_stopped) == ("", True)
 
 
-def test_a_stop_without_redis_is_seen_by_the_checkpoint(
+def test_a_stop_without_redis_is_seen_when_the_lease_is_renewed(
     committed_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat_app.services.conversation.announce_stop", lambda turn: None)
+    monkeypatch.setattr(
+        "one_project.workflows.services.work.tell_to_stop_on_commit", lambda work_id: None
+    )
     gate = Gate()
     with (
         override_settings(ONE_CHECKPOINT_EVERY=0.05),
-        running_engine(ScriptedModel([["half", gate]])) as engine,
+        running_engine(ScriptedModel([["half", gate]])),
     ):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         stop_turn(turn.thread, turn.pk)
         wait_until(ended(turn))
@@ -198,9 +197,8 @@ def test_transient_errors_are_asked_again_and_the_answer_is_not_doubled(
             "whole answer",
         ]
     )
-    with running_engine(model) as engine:
+    with running_engine(model):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(ended(turn))
     assert message_of(turn).text == "whole answer"
     assert len(model.requests) == 3
@@ -208,9 +206,8 @@ def test_transient_errors_are_asked_again_and_the_answer_is_not_doubled(
 
 def test_retries_end_and_the_person_is_told_what_the_log_knows(committed_world: World) -> None:
     model = ScriptedModel([ModelError("overloaded", detail="secret detail")] * 4)
-    with running_engine(model) as engine:
+    with running_engine(model):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(ended(turn))
     message, event = message_of(turn), Event.objects.get(kind="agent_error")
     assert (message.status, message.error_code) == ("failed", "overloaded")
@@ -222,18 +219,15 @@ def test_retries_end_and_the_person_is_told_what_the_log_knows(committed_world: 
 @pytest.mark.parametrize("code", ["auth", "bad_request", "context_too_long", "not_found"])
 def test_other_errors_fail_at_once(committed_world: World, code: str) -> None:
     model = ScriptedModel([ModelError(code)])  # type: ignore[arg-type]
-    with running_engine(model) as engine:
+    with running_engine(model):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(ended(turn))
     assert (message_of(turn).error_code, len(model.requests)) == (code, 1)
 
 
 def test_an_error_nobody_thought_of_still_ends_the_turn(committed_world: World) -> None:
-    with running_engine(ScriptedModel([["half "], RuntimeError("surprise")])) as engine:
+    with running_engine(ScriptedModel([["half "], RuntimeError("surprise")])):
         model_turns = [ask(committed_world), ask(committed_world)]
-        for turn in model_turns:
-            engine.submit(turn.pk)
         wait_until(lambda: not Turn.objects.open().exists())
     assert sorted(message_of(turn).status for turn in model_turns) == ["failed", "success"]
 
@@ -245,10 +239,9 @@ def test_an_error_nobody_thought_of_still_ends_the_turn(committed_world: World) 
 def test_a_silent_model_is_given_up(committed_world: World, setting: str, items: list[str]) -> None:
     with (
         override_settings(**{setting: 0.1}),
-        running_engine(ScriptedModel([[*items, Gate()]])) as engine,
+        running_engine(ScriptedModel([[*items, Gate()]])),
     ):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(ended(turn))
     message = message_of(turn)
     assert (message.status, message.error_code) == ("failed", "timeout")
@@ -257,14 +250,11 @@ def test_a_silent_model_is_given_up(committed_world: World, setting: str, items:
 
 def test_a_worker_that_stops_gives_its_turn_to_the_next_one(committed_world: World) -> None:
     gate = Gate()
-    with running_engine(ScriptedModel([["half ", gate]])) as engine:
+    with running_engine(ScriptedModel([["half ", gate]])):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
-    turn.refresh_from_db()
-    assert (turn.status, turn.lapses) == (TurnStatus.QUEUED, 0)
-    with running_engine(ScriptedModel(["whole"])) as engine:
-        engine.submit(turn.pk)
+    assert WorkItem.objects.get(turn=turn).status == "ready"
+    with running_engine(ScriptedModel(["whole"])):
         wait_until(ended(turn))
     assert (message_of(turn).text, message_of(turn).status) == ("whole", "success")
 
@@ -274,11 +264,10 @@ def test_a_worker_whose_lease_was_taken_ends_its_call_and_writes_nothing(
 ) -> None:
     gate, model = Gate(), ScriptedModel()
     model.enqueue(["old ", gate, "text"])
-    with override_settings(ONE_CHECKPOINT_EVERY=0.05), running_engine(model) as engine:
+    with running_engine(model):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
-        Turn.objects.filter(pk=turn.pk).update(attempt=2)
+        WorkItem.objects.filter(turn=turn).update(token=uuid4())
         wait_until(lambda: model.closed == 1)
     turn.refresh_from_db()
     assert (turn.status, message_of(turn).status) == (TurnStatus.RUNNING, "pending")
@@ -288,10 +277,9 @@ def test_the_partial_answer_is_stored_while_it_grows(committed_world: World) -> 
     gate = Gate()
     with (
         override_settings(ONE_CHECKPOINT_EVERY=0.05),
-        running_engine(ScriptedModel([["first words", gate]])) as engine,
+        running_engine(ScriptedModel([["first words", gate]])),
     ):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: Turn.objects.get(pk=turn.pk).partial == "first words")
         stored = Turn.objects.get(pk=turn.pk)
         assert stored.partial_seq >= 1
@@ -303,9 +291,8 @@ def test_the_partial_answer_is_stored_while_it_grows(committed_world: World) -> 
 
 def test_no_connection_is_held_while_the_model_speaks(committed_world: World) -> None:
     gate = Gate()
-    with running_engine(ScriptedModel([["words", gate]])) as engine:
+    with running_engine(ScriptedModel([["words", gate]])):
         turn = ask(committed_world)
-        engine.submit(turn.pk)
         wait_until(lambda: gate.reached)
         with connection.cursor() as cursor:
             cursor.execute(

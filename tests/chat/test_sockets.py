@@ -20,9 +20,10 @@ from chat_app.live import records
 from chat_app.models import Thread, Turn
 from chat_app.services.conversation import continue_thread, send_agent_message
 from chat_app.services.threads import delete_thread, mark_read, remove_participant
-from chat_app.services.turns import Checkpoint, Outcome, checkpoint_turns, claim_turn, finish_turn
+from chat_app.services.turns import Checkpoint, Outcome, checkpoint_turns, finish_turn
 from one_project.accounts.models import Membership, User
 from one_project.asgi import application
+from tests.chat.answering import begin
 from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,10 +158,9 @@ async def test_a_lost_message_is_noticed_without_a_following_one(
 
 def running_turn(world: World, partial: str, number: int) -> Turn:
     turn = continue_thread(world.thread(), user=world.alice, message="Hi")
-    claimed = claim_turn(turn.pk, worker="w")
-    assert claimed is not None
+    begun, _ = begin(turn)
     checkpoint_turns([Checkpoint(turn.pk, 1, partial, number)])
-    return claimed
+    return begun
 
 
 async def test_a_late_viewer_is_given_the_checkpoint_when_the_replay_is_gone(

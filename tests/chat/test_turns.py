@@ -1,36 +1,26 @@
-"""Who may write a turn, and what happens when a worker is lost: claim, lease, sweep."""
+"""Who may write a turn, and what happens when a worker is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from agents_app.providers.parts import TextPart
 from chat_app.models import Message, Thread, Turn, TurnStatus
 from chat_app.services.conversation import continue_thread, stop_turn
-from chat_app.services.threads import delete_thread
-from chat_app.services.turns import (
-    Checkpoint,
-    Outcome,
-    checkpoint_turns,
-    claim_turn,
-    finish_turn,
-    release_turns,
-    sweep_turns,
-)
+from chat_app.services.threads import delete_thread, restore_thread
+from chat_app.services.turns import Checkpoint, Outcome, begin_turn, checkpoint_turns, finish_turn
+from one_project.workflows.errors import TryLater
+from one_project.workflows.models import WorkItem
+from one_project.workflows.services.sweeping import sweep
+from one_project.workflows.services.work import give_back
+from tests.chat.answering import begin, claim_turns, lose_the_worker
 from tests.people import World
 
 
 @pytest.fixture
 def turn(world: World) -> Turn:
     return continue_thread(world.thread(), user=world.alice, message="Hi")
-
-
-def let_the_lease_run_out(turn: Turn) -> None:
-    Turn.objects.filter(pk=turn.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 def said(text: str) -> Outcome:
@@ -41,77 +31,63 @@ def said(text: str) -> Outcome:
 def test_one_of_many_workers_gets_a_turn(committed_world: World) -> None:
     world = committed_world
     thread = world.thread()
-    turns = [continue_thread(thread, user=world.alice, message="Hi").pk for _ in range(20)]
+    turns = [continue_thread(thread, user=world.alice, message="Hi") for _ in range(20)]
 
-    def claim(turn_id: UUID) -> UUID | None:
+    def claim_some(_: int) -> list[str]:
         try:
-            return turn_id if claim_turn(turn_id, worker="w") else None
+            return [work.arguments["turn_id"] for work in claim_turns()]
         finally:
             connection.close()
 
-    # Six tries for each turn, next to each other, so that they meet.
-    tries = [turn_id for turn_id in turns for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        claimed = [turn_id for turn_id in pool.map(claim, tries) if turn_id]
-    assert claimed == turns
+        claimed = [turn_id for some in pool.map(claim_some, range(12)) for turn_id in some]
+    assert sorted(claimed) == sorted(str(turn.pk) for turn in turns)
 
 
-def test_the_checkpoint_renews_stores_and_tells_of_a_stop(turn: Turn) -> None:
-    claimed = claim_turn(turn.pk, worker="w")
-    assert claimed is not None
-    before = claimed.lease_until
-    row = Checkpoint(turn.pk, 1, "half", 3)
-    assert checkpoint_turns([row]) == {turn.pk: False}
+def test_the_checkpoint_stores_what_was_said(turn: Turn) -> None:
+    begin(turn)
+    checkpoint_turns([Checkpoint(turn.pk, 1, "half", 3)])
     turn.refresh_from_db()
     assert (turn.partial, turn.partial_seq) == ("half", 3)
-    assert turn.lease_until is not None
-    assert before is not None
-    stop_turn(turn.thread, turn.pk)
-    assert checkpoint_turns([Checkpoint(turn.pk, 1, None, 3)]) == {turn.pk: True}
-    turn.refresh_from_db()
-    assert turn.partial == "half"
+    assert turn.first_token_at is not None
 
 
 def test_a_worker_that_lost_its_turn_writes_nothing(turn: Turn) -> None:
-    old = claim_turn(turn.pk, worker="old")
-    assert old is not None
-    let_the_lease_run_out(turn)
-    assert sweep_turns(10) == [turn.pk]
-    new = claim_turn(turn.pk, worker="new")
-    assert new is not None
-    assert checkpoint_turns([Checkpoint(turn.pk, 1, "zombie", 9)]) == {}
-    assert finish_turn(old, said("zombie")) is False
-    assert finish_turn(new, said("real")) is True
+    old, old_work = begin(turn)
+    lose_the_worker(turn)
+    new, new_work = begin(turn)
+    checkpoint_turns([Checkpoint(turn.pk, 1, "zombie", 9)])
+    assert Turn.objects.get(pk=turn.pk).partial == ""
+    assert begin_turn(turn.pk, token=old_work.token) is None
+    assert finish_turn(old, said("zombie"), old_work) is False
+    assert finish_turn(new, said("zombie"), old_work) is False
+    assert finish_turn(new, said("real"), new_work) is True
     assert Message.objects.get(pk=turn.message_id).text == "real"
+    assert WorkItem.objects.get(turn=turn).status == "success"
 
 
-def test_a_turn_claimed_again_replaces_the_partial_answer_and_shows_it(turn: Turn) -> None:
-    claim_turn(turn.pk, worker="old")
+def test_a_turn_begun_again_replaces_the_partial_answer_and_shows_it(turn: Turn) -> None:
+    begin(turn)
     checkpoint_turns([Checkpoint(turn.pk, 1, "half an ans", 4)])
-    let_the_lease_run_out(turn)
-    sweep_turns(10)
+    lose_the_worker(turn)
     before = Thread.objects.get(pk=turn.thread_id).seq
-    again = claim_turn(turn.pk, worker="new")
-    assert again is not None
+    again, _ = begin(turn)
     assert (again.attempt, again.partial, again.partial_seq) == (2, "", 0)
     thread, message = Thread.objects.get(pk=turn.thread_id), Message.objects.get(pk=turn.message_id)
     assert (thread.seq, message.seq) == (before + 1, before + 1)
 
 
 def test_a_lease_that_holds_is_not_taken_away(turn: Turn) -> None:
-    claim_turn(turn.pk, worker="w")
-    assert sweep_turns(10) == []
-    turn.refresh_from_db()
-    assert turn.status == TurnStatus.RUNNING
+    begin(turn)
+    sweep()
+    assert claim_turns() == []
 
 
 def test_after_three_lost_workers_the_turn_fails_visibly_and_keeps_its_text(turn: Turn) -> None:
     for _ in range(3):
-        claimed = claim_turn(turn.pk, worker="w")
-        assert claimed is not None
-        checkpoint_turns([Checkpoint(turn.pk, claimed.attempt, "half", 2)])
-        let_the_lease_run_out(turn)
-        sweep_turns(10)
+        begun, _ = begin(turn)
+        checkpoint_turns([Checkpoint(turn.pk, begun.attempt, "half", 2)])
+        lose_the_worker(turn)
     turn.refresh_from_db()
     message = Message.objects.get(pk=turn.message_id)
     assert (turn.status, turn.error_code) == ("failed", "worker_lost")
@@ -120,47 +96,49 @@ def test_after_three_lost_workers_the_turn_fails_visibly_and_keeps_its_text(turn
 
 
 def test_a_stop_that_no_worker_heard_is_done_by_the_sweep(turn: Turn) -> None:
-    claim_turn(turn.pk, worker="w")
+    begin(turn)
     checkpoint_turns([Checkpoint(turn.pk, 1, "half", 2)])
     stop_turn(turn.thread, turn.pk)
-    let_the_lease_run_out(turn)
-    sweep_turns(10)
+    lose_the_worker(turn)
     message = Message.objects.get(pk=turn.message_id)
     assert (message.status, message.text, message.is_stopped) == ("success", "half", True)
+
+
+def test_a_stop_between_two_workers_ends_the_turn_at_once(turn: Turn) -> None:
+    begin(turn)
+    checkpoint_turns([Checkpoint(turn.pk, 1, "half", 2)])
+    lose_the_worker(turn)
+    stop_turn(turn.thread, turn.pk)
+    message = Message.objects.get(pk=turn.message_id)
+    assert (message.status, message.text, message.is_stopped) == ("success", "half", True)
+    assert claim_turns() == []
 
 
 def test_a_worker_that_stops_in_good_order_gives_its_turns_back_without_counting(
     turn: Turn,
 ) -> None:
     for attempt in range(1, 6):
-        claimed = claim_turn(turn.pk, worker="w")
-        assert claimed is not None
-        assert claimed.attempt == attempt
-        release_turns([(turn.pk, attempt)])
-    turn.refresh_from_db()
-    assert (turn.status, turn.lapses) == ("queued", 0)
+        begun, work = begin(turn)
+        assert begun.attempt == attempt
+        give_back([(work.id, work.token)])
+    assert WorkItem.objects.get(turn=turn).status == "ready"
 
 
-def test_a_lost_wake_up_call_is_found_by_the_sweep(turn: Turn) -> None:
-    assert sweep_turns(10) == []
-    Turn.objects.filter(pk=turn.pk).update(updated_at=timezone.now() - timedelta(seconds=3))
-    assert sweep_turns(10) == [turn.pk]
-    assert sweep_turns(0) == []
-
-
-def test_turns_of_a_deleted_thread_are_left_alone(world: World, turn: Turn) -> None:
+def test_turns_of_a_deleted_thread_wait_until_it_is_back(world: World, turn: Turn) -> None:
     delete_thread(turn.thread, user=world.alice)
-    Turn.objects.update(updated_at=timezone.now() - timedelta(seconds=3))
-    assert sweep_turns(10) == []
-    assert claim_turn(turn.pk, worker="w") is None
+    [work] = claim_turns()
+    with pytest.raises(TryLater):
+        begin_turn(turn.pk, token=work.token)
+    restore_thread(world.organisation, turn.thread_id, user=world.alice)
+    assert begin_turn(turn.pk, token=work.token) is not None
 
 
 def test_finishing_is_one_change_of_the_thread(turn: Turn) -> None:
-    claimed = claim_turn(turn.pk, worker="w")
-    assert claimed is not None
+    begun, work = begin(turn)
     before = Thread.objects.get(pk=turn.thread_id)
-    finish_turn(claimed, said("done"))
+    finish_turn(begun, said("done"), work)
     after = Thread.objects.get(pk=turn.thread_id)
     assert (after.seq, after.last_message) == (before.seq + 1, "done")
-    assert finish_turn(claimed, said("twice")) is False
+    assert finish_turn(begun, said("twice"), work) is False
     assert Thread.objects.get(pk=turn.thread_id).seq == after.seq
+    assert Turn.objects.get(pk=turn.pk).status == TurnStatus.SUCCESS

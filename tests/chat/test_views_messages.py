@@ -10,7 +10,8 @@ from agents_app.providers.parts import TextPart
 from chat_app.live.announce import render_message
 from chat_app.models import Message, Thread, Turn
 from chat_app.services.conversation import continue_thread
-from chat_app.services.turns import Outcome, claim_turn, finish_turn
+from chat_app.services.turns import Outcome, finish_turn
+from tests.chat.answering import begin
 from tests.people import World
 
 HTMX = {"HX-Request": "true"}
@@ -27,9 +28,8 @@ def ask(world: World, thread: Thread, text: str = "Why?") -> Turn:
 
 
 def answer(turn: Turn, text: str = "Because.", **outcome: str) -> Message:
-    claimed = claim_turn(turn.pk, worker="test")
-    assert claimed
-    assert finish_turn(claimed, Outcome(parts=[TextPart(text)], **outcome))
+    begun, work = begin(turn)
+    assert finish_turn(begun, Outcome(parts=[TextPart(text)], **outcome), work)
     return Message.objects.select_related("turn", "agent", "author").get(pk=turn.message_id)
 
 
@@ -144,8 +144,7 @@ def test_stop_ends_an_answer_and_is_harmless_after_it(world: World, alice: Clien
 def test_the_partial_tells_the_page_all_it_needs(world: World) -> None:
     thread = world.thread()
     turn = ask(world, thread)
-    claimed = claim_turn(turn.pk, worker="test")
-    assert claimed
+    begin(turn)
     Turn.objects.filter(pk=turn.pk).update(partial="*Half* an", partial_seq=4)
     message = Message.objects.select_related("turn", "agent", "author").get(pk=turn.message_id)
     html = render_message(message)

@@ -33,6 +33,7 @@ from one_project.workflows.errors import (
     DeterminismError,
     NonRetryable,
     TooLarge,
+    TryLater,
     UnknownDefinition,
 )
 from one_project.workflows.models import RunStatus, WorkflowEvent, WorkflowRun, WorkItem
@@ -303,6 +304,7 @@ def _execute(turn: _Turn, row: WorkItem) -> None:
     row.error = outcome.failure.to_json() if outcome.failure else None
     if delay is not None:
         row.poke_at = timezone.now() + timedelta(seconds=delay)
+        row.attempt -= outcome.put_off is not None
         row.save()
         return
     row.status, row.result = outcome.status, outcome.result
@@ -314,7 +316,9 @@ def _execute(turn: _Turn, row: WorkItem) -> None:
 def outcome_of(error: BaseException) -> Outcome:
     """A failed attempt, with the traceback for staff."""
     retryable = not isinstance(error, NonRetryable)
-    return Outcome(status=Status.ERROR, failure=failure_of(error), retryable=retryable)
+    put_off = error.seconds if isinstance(error, TryLater) else None
+    failure = failure_of(error)
+    return Outcome(status=Status.ERROR, failure=failure, retryable=retryable, put_off=put_off)
 
 
 def failure_of(error: BaseException) -> Failure:

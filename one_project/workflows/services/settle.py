@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from one_project.workflows.bell import ring_on_commit
@@ -42,8 +43,8 @@ def settle(work: Claimed, outcome: Outcome) -> bool:
         return record(work, outcome)
 
 
-def record(work: Claimed, outcome: Outcome) -> bool:
-    """As ``settle``, in the caller's transaction."""
+def record(work: Claimed, outcome: Outcome, *, told: bool = False) -> bool:
+    """As ``settle``, in the caller's transaction; ``told``: without calling ``on_complete``."""
     outcome = checked(work.name, outcome)
     delay = retry_delay(work.retry, work.attempt, outcome)
     owned = WorkItem.objects.filter(pk=work.id, token=work.token, status=Status.RUNNING)
@@ -51,7 +52,14 @@ def record(work: Claimed, outcome: Outcome) -> bool:
     if delay is not None:
         again = timezone.now() + timedelta(seconds=delay)
         return bool(
-            owned.update(status=Status.WAITING, poke_at=again, token=None, error=error, pickups=0)
+            owned.update(
+                status=Status.WAITING,
+                poke_at=again,
+                token=None,
+                error=error,
+                pickups=0,
+                attempt=F("attempt") - (outcome.put_off is not None),
+            )
         )
     now = timezone.now()
     ended = owned.update(
@@ -63,7 +71,7 @@ def record(work: Claimed, outcome: Outcome) -> bool:
         finished_at=now,
         purge_at=None if work.run_id else now + timedelta(days=RETENTION_DAYS),
     )
-    if ended and work.run_id is None:
+    if ended and work.run_id is None and not told:
         _told(work.id)
     return bool(ended)
 
@@ -71,11 +79,12 @@ def record(work: Claimed, outcome: Outcome) -> bool:
 def finish_work(work: Claimed, result: Any = None) -> None:
     """Record success inside the function's own transaction: its writes and the record are one.
 
+    ``on_complete`` is not called: the function does in this transaction what is to be done.
     Raises WorkLost (and so undoes those writes) when the attempt is not ours any more. What the
     function returns afterwards is ignored.
     """
     result = find_step(work.function).signature.dump_result(result)
-    if not record(work, Outcome(status=Status.SUCCESS, result=result)):
+    if not record(work, Outcome(status=Status.SUCCESS, result=result), told=True):
         raise WorkLost(f"{work.name} {work.id} belongs to somebody else now")
 
 
@@ -92,6 +101,8 @@ def execute_transaction(work: Claimed) -> bool:
 
 def retry_delay(policy: dict[str, Any] | None, attempt: int, outcome: Outcome) -> float | None:
     """Seconds until the next attempt, or None when there is none."""
+    if outcome.put_off is not None:
+        return outcome.put_off
     if outcome.status != Status.ERROR or not outcome.retryable or not policy:
         return None
     retry = Retry(**policy)

@@ -25,8 +25,8 @@ from one_project.workflows.conf import (
     MAX_ARGUMENTS,
     RETENTION_DAYS,
 )
-from one_project.workflows.definitions import Step
-from one_project.workflows.models import Pool, WorkItem
+from one_project.workflows.definitions import Step, declared_parallelism
+from one_project.workflows.models import Completion, Pool, WorkItem
 from one_project.workflows.sizes import checked_size
 from one_project.workflows.types import POOL_RETRY, Claimed, Kind, Retry, Status
 
@@ -47,6 +47,7 @@ def enqueue(
     step: Step[..., Any],
     *args: Any,
     organisation: Organisation | None = None,
+    organisation_id: UUID | None = None,
     key: str | None = None,
     on_complete: Step[..., Any] | None = None,
     context: Any = None,
@@ -58,17 +59,21 @@ def enqueue(
     timeout=)``. A ``key`` makes it once per organisation and step: the same key again returns the
     first row. ``on_complete(result, context)`` is a transaction step. Raises InvalidData, TooLarge.
     """
-    item = _new_item(step, step.signature.dump(args, kwargs), organisation, key)
+    owner = organisation.pk if organisation else organisation_id
+    item = _new_item(step, step.signature.dump(args, kwargs), owner, key)
     _promise(item, on_complete, context)
-    if key is not None and (found := _of_key(item)):
+    if key is None:
+        item.save(force_insert=True)
+    elif found := _of_key(item):
         return found
-    try:
-        with transaction.atomic():
-            item.save(force_insert=True)
-    except IntegrityError:
-        if found := _of_key(item):
-            return found
-        raise
+    else:
+        try:
+            with transaction.atomic():
+                item.save(force_insert=True)
+        except IntegrityError:
+            if found := _of_key(item):
+                return found
+            raise
     if item.status == Status.READY:
         ring_on_commit()
     return item
@@ -84,7 +89,8 @@ def enqueue_many(
     items = []
     for call in calls:
         arguments = call.step.signature.dump((), call.arguments)
-        item = _new_item(call.step, arguments, organisation, call.key)
+        owner = organisation.pk if organisation else None
+        item = _new_item(call.step, arguments, owner, call.key)
         _promise(item, on_complete, call.context)
         items.append(item)
     made = WorkItem.objects.bulk_create(items, batch_size=500)
@@ -96,7 +102,7 @@ def enqueue_many(
 def _new_item(
     step: Step[..., Any],
     arguments: dict[str, Any],
-    organisation: Organisation | None,
+    organisation_id: UUID | None,
     key: str | None,
 ) -> WorkItem:
     if step.kind not in {Kind.ACTION, Kind.TRANSACTION}:
@@ -106,7 +112,7 @@ def _new_item(
     retry = POOL_RETRY if options.retry is True else Retry.of(options.retry)
     due = due_at(options.run_after, options.run_at)
     return WorkItem(
-        organisation=organisation,
+        organisation_id=organisation_id,
         kind=step.kind,
         name=options.name or step.name.rsplit(".", 1)[-1],
         function=step.name,
@@ -132,7 +138,7 @@ def _promise(item: WorkItem, on_complete: Step[..., Any] | None, context: Any) -
 
 def _of_key(item: WorkItem) -> WorkItem | None:
     return WorkItem.objects.filter(
-        organisation=item.organisation, function=item.function, key=item.key
+        organisation=item.organisation_id, function=item.function, key=item.key
     ).first()
 
 
@@ -215,7 +221,8 @@ def claim(pool: str, *, worker: str, room: int, known: Sequence[str]) -> list[Cl
         cursor.execute(_ROOM, [pool, pool])
         found = cursor.fetchone()
         if found is None:
-            Pool.objects.get_or_create(name=pool)
+            parallelism = declared_parallelism(pool)
+            Pool.objects.get_or_create(name=pool, defaults={"parallelism": parallelism})
             cursor.execute(_ROOM, [pool, pool])
             found = cursor.fetchone()
         if found[0] is not None:
@@ -309,6 +316,29 @@ def cancel_work(item: WorkItem) -> bool:
         row.save()
         completed(row)
     return True
+
+
+def ask_to_stop(item_id: UUID) -> bool:
+    """Cancel what is not running, now (True); ask what runs to come to an end by itself (False).
+
+    Unlike ``cancel_work`` this leaves the last word to a function that runs, and calls no
+    ``on_complete`` for one that does not: the caller does what is to be done then.
+    """
+    with transaction.atomic():
+        row = WorkItem.objects.select_for_update().filter(pk=item_id).first()
+        if row is None or not row.is_open:
+            return True
+        now = timezone.now()
+        row.cancel_requested_at = now
+        if row.status == Status.RUNNING:
+            row.save(update_fields=["cancel_requested_at"])
+            tell_to_stop_on_commit(row.pk)
+            return False
+        row.status, row.finished_at, row.poke_at = Status.CANCELED, now, None
+        row.completion = Completion.DONE if row.on_complete else Completion.NONE
+        row.purge_at = now + timedelta(days=RETENTION_DAYS)
+        row.save()
+        return True
 
 
 def cancel_all_work(*, pool: str, organisation: Organisation | None = None) -> int:

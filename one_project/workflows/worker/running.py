@@ -48,7 +48,7 @@ class Running:
     def cancel(self, why: str) -> None:
         if self.task and not self.cancelled_for:
             self.cancelled_for = why
-            self._current.stopping.set()
+            self._current.cancel(why)
             self.task.cancel()
 
     async def run(self) -> bool:
