@@ -1,6 +1,7 @@
 """Plain values of the engine."""
 
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -115,3 +116,11 @@ class Claimed:
     run_id: UUID | None
     organisation_id: UUID | None
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The process that works: its name, and how much more it can take."""
+
+    worker: str
+    room: Callable[[], int]

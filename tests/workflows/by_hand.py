@@ -11,11 +11,12 @@ from django.db.models import F
 from one_project.workflows.current import CurrentWork, set_current
 from one_project.workflows.definitions import find_step, known_steps
 from one_project.workflows.models import WorkflowRun, WorkItem
-from one_project.workflows.services.advance import advance, outcome_of
+from one_project.workflows.services.advance import advance, settle_and_advance
+from one_project.workflows.services.outcomes import outcome_of
 from one_project.workflows.services.settle import execute_transaction, settle
 from one_project.workflows.services.sweeping import sweep
-from one_project.workflows.services.work import Claimed, claim, pools_with_work
-from one_project.workflows.types import Kind, Outcome, Status
+from one_project.workflows.services.work import claim, pools_with_work
+from one_project.workflows.types import Claimed, Host, Kind, Outcome, Status
 
 
 def take(pool: str = "default", room: int = 100, worker: str = "w1") -> list[Claimed]:
@@ -35,33 +36,39 @@ def call(work: Claimed) -> Outcome:
         return outcome_of(error)
 
 
+HOST: list[Host] = []
+"""Set: this process claims what its runs begin at once, as an engine does."""
+
+
 def perform(work: Claimed) -> None:
-    """Call the function, record it, let its run go on."""
-    if work.kind == Kind.TRANSACTION:
-        try:
-            execute_transaction(work)
-        except Exception as error:
-            settle(work, outcome_of(error))
-    else:
-        settle(work, call(work))
-    if work.run_id:
-        advance(work.run_id)
+    """Call the function, record it, let its run go on, and do what that claims."""
+    todo = [work]
+    while todo:
+        work = todo.pop()
+        if work.kind == Kind.TRANSACTION:
+            try:
+                execute_transaction(work)
+            except Exception as error:
+                settle(work, outcome_of(error))
+        else:
+            todo += settle_and_advance(work, call(work), *HOST)[1]
 
 
 def drain(rounds: int = 2000) -> None:
     """Do all that can be done now."""
     for _ in range(rounds):
         found = sweep()
+        todo: list[Claimed] = []
         for run_id in found.picked_up:
-            advance(run_id, picked_up=True)
+            todo += advance(run_id, picked_up=True, host=HOST[0] if HOST else None)
         for run_id in found.settled:
-            advance(run_id)
+            todo += advance(run_id, host=HOST[0] if HOST else None)
         busy = bool(found.picked_up or found.settled)
         for pool in pools_with_work():
-            for work in take(pool):
-                busy = True
-                perform(work)
-        if not busy:
+            todo += take(pool)
+        for work in todo:
+            perform(work)
+        if not busy and not todo:
             return
     raise AssertionError("this never comes to rest")
 

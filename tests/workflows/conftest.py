@@ -3,15 +3,18 @@ from collections.abc import Iterator
 import pytest
 
 from one_project.workflows.services import cache
+from one_project.workflows.types import Host
 from tests.workflows import by_hand, samples
 
 
-@pytest.fixture(autouse=True, params=["kept in memory", "replayed"])
+@pytest.fixture(autouse=True, params=["at once", "kept in memory", "replayed"])
 def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs twice: a run that is kept in memory and one that is replayed are the same."""
+    """Every test runs three times: replaying, going on from memory, and claiming one's own steps
+    at once are only ways to save time."""
     samples.CALLS.clear()
     samples.FAIL.clear()
     cache.forget()
+    by_hand.HOST[:] = [Host("w1", lambda: 100)] if request.param == "at once" else []
     if request.param == "replayed":
         monkeypatch.setattr(cache, "KEPT", 0)
 

@@ -1,16 +1,20 @@
 """Recording what became of an attempt, by the holder of its token only."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from one_project.workflows.bell import ring_on_commit
 from one_project.workflows.conf import MAX_RESULT, RETENTION_DAYS
 from one_project.workflows.definitions import find_step
+from one_project.workflows.engine.replay import Entry
 from one_project.workflows.errors import TooLarge
 from one_project.workflows.models import WorkItem
 from one_project.workflows.services.completion import completed
@@ -58,7 +62,7 @@ def record(work: Claimed, outcome: Outcome, *, told: bool = False) -> bool:
                 token=None,
                 error=error,
                 pickups=0,
-                attempt=F("attempt") - (outcome.put_off is not None),
+                attempt=F("attempt") - int(outcome.put_off is not None),
             )
         )
     now = timezone.now()
@@ -74,6 +78,56 @@ def record(work: Claimed, outcome: Outcome, *, told: bool = False) -> bool:
     if ended and work.run_id is None and not told:
         _told(work.id)
     return bool(ended)
+
+
+_STEP = """
+    UPDATE workflows_workitem
+       SET status = %s, result = %s, error = %s, settled_seq = %s, token = NULL, poke_at = NULL,
+           finished_at = clock_timestamp()
+     WHERE id = %s AND token = %s AND status = 'running'
+ RETURNING n, finished_at
+"""
+
+
+def record_step(work: Claimed, outcome: Outcome, *, seq: int) -> Entry | None:
+    """Record the end of a step whose run the caller has locked, as the ``seq``-th result it gets.
+
+    None when the attempt is not ours any more.
+    """
+    error = outcome.failure.to_json() if outcome.failure else None
+    with connection.cursor() as cursor:
+        values: list[Any] = [outcome.status, _json(outcome.result), _json(error), seq]
+        cursor.execute(_STEP, [*values, work.id, work.token])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return Entry(
+        n=row[0],
+        kind=work.kind,
+        name=work.name,
+        function=work.function,
+        arguments=work.arguments,
+        status=outcome.status,
+        result=outcome.result,
+        error=error,
+        settled_seq=seq,
+        finished_at=row[1],
+    )
+
+
+def number_settled(rows: Sequence[WorkItem]) -> None:
+    """Store the ``settled_seq`` that the rows have been given."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE workflows_workitem AS item SET settled_seq = given.seq"
+                " FROM unnest(%s::uuid[], %s::int[]) AS given (id, seq) WHERE item.id = given.id",
+                [[row.pk for row in rows], [row.settled_seq for row in rows]],
+            )
+
+
+def _json(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value, dumps=orjson.dumps)
 
 
 def finish_work(work: Claimed, result: Any = None) -> None:

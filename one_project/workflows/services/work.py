@@ -31,6 +31,7 @@ from one_project.workflows.sizes import checked_size
 from one_project.workflows.types import POOL_RETRY, Claimed, Kind, Retry, Status
 
 YEAR = timedelta(days=365)
+NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +143,11 @@ def _of_key(item: WorkItem) -> WorkItem | None:
     ).first()
 
 
-def due_at(after: float | timedelta | None, at: datetime | None) -> datetime | None:
-    """The moment in the future, or None for now (WP-12: at most a year behind, four ahead)."""
-    now = timezone.now()
+def due_at(
+    after: float | timedelta | None, at: datetime | None, now: datetime | None = None
+) -> datetime | None:
+    """The moment in the future, or None for now (at most four years ahead)."""
+    now = now or timezone.now()
     if at is None and after is None:
         return None
     if at is None:
@@ -156,16 +159,17 @@ def due_at(after: float | timedelta | None, at: datetime | None) -> datetime | N
     return at if at > now else None
 
 
-_ROOM = """
-    SELECT parallelism,
-           (SELECT count(*) FROM workflows_workitem WHERE pool = %s AND status = 'running')
-      FROM workflows_pool WHERE name = %s FOR UPDATE
-"""
+# The count of what runs comes after the lock, in a statement of its own: within one, a worker that
+# had to wait for the lock would count what ran before it waited.
+_LOCK = "SELECT parallelism FROM workflows_pool WHERE name = %s FOR UPDATE"
 
 # The organisations that have work, one index step each; the best of each; those with the least
 # running and taken first. The rows are locked at the end, where another worker may be faster.
 _CLAIM = """
-    WITH RECURSIVE tenants AS (
+    WITH RECURSIVE free AS (
+        SELECT greatest(least(%(room)s, %(parallelism)s - count(*)), 0) AS room
+          FROM workflows_workitem WHERE pool = %(pool)s AND status = 'running'
+    ), tenants AS (
         (SELECT organisation_id FROM workflows_workitem
           WHERE pool = %(pool)s AND status = 'ready'
           ORDER BY organisation_id NULLS LAST LIMIT 1)
@@ -188,10 +192,11 @@ _CLAIM = """
              WHERE pool = %(pool)s AND status = 'ready'
                AND organisation_id IS NOT DISTINCT FROM tenants.organisation_id
                AND function = ANY(%(known)s)
-             ORDER BY priority DESC, id LIMIT %(room)s) AS best
+             ORDER BY priority DESC, id LIMIT (SELECT room FROM free)) AS best
     ), chosen AS (
         SELECT id FROM workflows_workitem
-         WHERE id IN (SELECT id FROM candidates ORDER BY priority DESC, share, id LIMIT %(room)s)
+         WHERE id IN (SELECT id FROM candidates ORDER BY priority DESC, share, id
+                      LIMIT (SELECT room FROM free))
            AND status = 'ready'
            FOR UPDATE SKIP LOCKED
     )
@@ -218,19 +223,27 @@ def claim(pool: str, *, worker: str, room: int, known: Sequence[str]) -> list[Cl
     ``known`` are the functions this process has.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_ROOM, [pool, pool])
+        parallelism = lock_pool(pool)
+        if room <= 0 or parallelism == 0:
+            return []
+        values = {"pool": pool, "room": room, "known": list(known), "worker": worker}
+        cursor.execute(
+            _CLAIM, {**values, "parallelism": NO_LIMIT if parallelism is None else parallelism}
+        )
+        return [claimed_row(row) for row in cursor.fetchall()]
+
+
+def lock_pool(pool: str) -> int | None:
+    """Nobody else takes work of the pool until this transaction ends; its parallelism."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [pool])
         found = cursor.fetchone()
         if found is None:
             parallelism = declared_parallelism(pool)
             Pool.objects.get_or_create(name=pool, defaults={"parallelism": parallelism})
-            cursor.execute(_ROOM, [pool, pool])
+            cursor.execute(_LOCK, [pool])
             found = cursor.fetchone()
-        if found[0] is not None:
-            room = min(room, found[0] - found[1])
-        if room <= 0:
-            return []
-        cursor.execute(_CLAIM, {"pool": pool, "room": room, "known": list(known), "worker": worker})
-        return [claimed_row(row) for row in cursor.fetchall()]
+    return None if found[0] is None else int(found[0])
 
 
 def claimed_row(row: Sequence[Any]) -> Claimed:

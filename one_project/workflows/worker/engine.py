@@ -10,7 +10,7 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,7 +34,7 @@ from one_project.workflows.services.work import (
     keep_alive,
     pools_with_work,
 )
-from one_project.workflows.types import Claimed
+from one_project.workflows.types import Claimed, Host
 from one_project.workflows.worker.companions import Companion, companions
 from one_project.workflows.worker.running import Running
 
@@ -60,12 +60,13 @@ class Engine:
         self._rung: asyncio.Event | None = None
         self._companions: list[Companion] = []
         self._stopping = False
+        self._hungry = False
+        self.host = Host(self.name, self.room)
         self._silence: Callable[[], None] | None = None
 
-    @property
-    def load(self) -> int:
-        """Pieces of work this process holds."""
-        return len(self._running)
+    def room(self) -> int:
+        """How much more this process takes."""
+        return 0 if self._stopping else settings.ONE_WORK_PER_WORKER - len(self._running)
 
     def start(self) -> None:
         """Run the loop in a thread of its own; returns when it takes work."""
@@ -138,7 +139,8 @@ class Engine:
         try:
             while True:
                 self._again.discard(run_id)
-                await in_thread(advance, run_id, picked_up=picked_up)
+                claimed = await in_thread(advance, run_id, picked_up=picked_up, host=self.host)
+                await self.take_up(claimed)
                 if run_id not in self._again or self._stopping:
                     return
         except DatabaseError as error:
@@ -164,40 +166,42 @@ class Engine:
 
     async def _take(self) -> None:
         known = known_steps()
+        self._hungry = False
         for pool in await in_thread(pools_with_work):
-            room = settings.ONE_WORK_PER_WORKER - len(self._running)
-            if room <= 0 or self._stopping:
+            room = self.room()
+            if room <= 0:
                 bell.pass_on()
+                self._hungry = True
                 return
             claimed = await in_thread(claim, pool, worker=self.name, room=room, known=known)
-            for work in claimed:
-                self.carry(work)
-            if len(claimed) == room:
-                bell.pass_on()
+            await self.take_up(claimed)
+            # What is left may be more than the pool runs at once, or than we have room for.
+            self._hungry = self._hungry or bool(claimed)
 
-    def carry(self, work: Claimed) -> None:
-        """Run a claimed piece of work."""
-        if self._stopping or self._loop is None:
+    async def take_up(self, claimed: Sequence[Claimed]) -> None:
+        """Run claimed work; what comes too late for that is given back."""
+        if self._stopping:
+            await in_thread(give_back, [(work.id, work.token) for work in claimed])
             return
-        running = Running(work)
-        self._running[work.id] = running
-        running.task = self._loop.create_task(self._carry(running))
+        for work in claimed:
+            running = Running(work, self.host)
+            self._running[work.id] = running
+            running.task = asyncio.get_running_loop().create_task(self._carry(running))
 
     async def _carry(self, running: Running) -> None:
         work = running.work
+        claimed: Sequence[Claimed] = ()
         try:
-            settled = await running.run()
+            claimed = await running.run()
         except Exception:
             # Its lease runs out, and what its policy says is done.
             logger.exception("%s %s ended without a record", work.name, work.id)
-            settled = False
         finally:
             if not self._stopping:
                 self._running.pop(work.id, None)
-        if self._rung:
-            self._rung.set()  # there is room
-        if settled and work.run_id is not None:
-            self._go_on(work.run_id)
+        await self.take_up(claimed)
+        if self._hungry and self._rung:
+            self._rung.set()
 
     async def _keep_alive(self) -> None:
         while True:

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +13,10 @@ from django.db import DatabaseError, connections
 from one_project.common.database import in_thread
 from one_project.workflows.current import CurrentWork, set_current
 from one_project.workflows.definitions import Step, find_step
-from one_project.workflows.services.advance import outcome_of
-from one_project.workflows.services.settle import WorkLost, execute_transaction, settle
-from one_project.workflows.types import Claimed, Failure, Kind, Outcome, Status
+from one_project.workflows.services.advance import settle_and_advance
+from one_project.workflows.services.outcomes import outcome_of
+from one_project.workflows.services.settle import WorkLost, execute_transaction
+from one_project.workflows.types import Claimed, Failure, Host, Kind, Outcome, Status
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ class Running:
     """An attempt. ``cancel``: ``stop`` (somebody canceled it), ``lost`` (not ours any more) or
     ``shutdown``; only the first lets the function have the last word."""
 
-    def __init__(self, work: Claimed) -> None:
+    def __init__(self, work: Claimed, host: Host) -> None:
         self.work = work
+        self.host = host
         self.task: asyncio.Task[None] | None = None
         self.cancelled_for = ""
         self.is_settled = False
@@ -51,20 +53,18 @@ class Running:
             self._current.cancel(why)
             self.task.cancel()
 
-    async def run(self) -> bool:
-        """Call the function and record what came of it; False when there was nothing to record."""
+    async def run(self) -> Sequence[Claimed]:
+        """Call the function and record what came of it; what its run has this process do next."""
         try:
             definition = find_step(self.work.function)
             if self.work.kind == Kind.TRANSACTION:
                 return await self._transaction()
             outcome = await self._outcome(definition)
-        except WorkLost:
-            return False
-        except asyncio.CancelledError:
-            return False
+        except (WorkLost, asyncio.CancelledError):
+            return ()
         if self.cancelled_for in {"lost", "shutdown"}:
-            return False
-        return await self._record(settle, self.work, outcome)
+            return ()
+        return await self._record(outcome)
 
     async def _outcome(self, definition: Step[..., Any]) -> Outcome:
         limit = self.work.timeout
@@ -100,24 +100,27 @@ class Running:
 
         return await loop.run_in_executor(_threads, call)
 
-    async def _transaction(self) -> bool:
+    async def _transaction(self) -> Sequence[Claimed]:
         try:
-            return await self._record(execute_transaction, self.work)
+            self.is_settled = await in_thread(execute_transaction, self.work)
         except Exception as error:
             if isinstance(error, DatabaseError):
                 logger.warning("%s failed in the database: %s", self.work.name, error)
-            return await self._record(settle, self.work, outcome_of(error))
+            return await self._record(outcome_of(error))
+        return ()
 
-    async def _record(self, call: Callable[..., bool], *args: Any) -> bool:
+    async def _record(self, outcome: Outcome) -> Sequence[Claimed]:
         """Offer it to a database that may be away for a while; the lease decides in the end."""
         deadline, delay = time.monotonic() + PATIENCE, 0.2
         while True:
             try:
-                self.is_settled = await asyncio.shield(in_thread(call, *args))
-                return self.is_settled
+                recording = in_thread(settle_and_advance, self.work, outcome, self.host)
+                self.is_settled, claimed = await asyncio.shield(recording)
             except DatabaseError as error:
-                if call is not settle or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise
                 logger.warning("%s not recorded yet: %s", self.work.name, error)
+            else:
+                return claimed
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
