@@ -19,12 +19,13 @@ INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -
 	--no-compile
 
 # What the benchmarks and trials read from the environment.
-export STREAMS TOKENS RATE VIEWERS SERVER KILLS
+export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER
 
-.PHONY: help run test lint format lock clean bench-stream bench-pages trial-turns
+.PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows trial-turns \
+	trial-workflows
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
 		"$(firstword $(MAKEFILE_LIST))"
 
 run: $(STAMP)-runtime ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
@@ -53,8 +54,14 @@ bench-stream: $(STAMP)-dev ## Measure streaming (STREAMS TOKENS RATE VIEWERS SER
 bench-pages: $(STAMP)-dev ## Measure page times
 	@$(CD) $(PY) -m benchmarks.pages
 
+bench-workflows: $(STAMP)-dev ## Measure durable workflows, beside DBOS (RUNS LONG FAN WAITING SLEEPING PEER)
+	@$(CD) $(PY) -m benchmarks.workflows
+
 trial-turns: $(STAMP)-dev ## Kill processes in the middle of turns and count what is lost (KILLS)
 	@$(CD) $(PY) -m benchmarks.turns_trial
+
+trial-workflows: $(STAMP)-dev ## Kill processes in the middle of workflows and count what is lost (KILLS RUNS)
+	@$(CD) $(PY) -m benchmarks.workflow_trial
 
 # Once for all platforms and every Python from 3.11 on. No addresses and no paths get in.
 LOCK_VENV := .venv/lock-tool

@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("one_project.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("agents/", include("agents_app.urls")),
+    path("workflows/", include("one_project.workflows.urls")),
     path("", include("chat_app.urls")),
 ]
 

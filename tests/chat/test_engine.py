@@ -102,8 +102,9 @@ class Listener:
 def test_an_answer_is_streamed_and_stored(committed_world: World) -> None:
     gate = Gate()
     with running_engine(ScriptedModel([["Hel", "lo", gate, " **world**"]])):
-        turn = ask(committed_world)
-        listener = Listener(turn.thread_id)
+        thread = committed_world.thread()
+        listener = Listener(thread.pk)
+        turn = continue_thread(thread, user=committed_world.alice, message="question")
         wait_until(lambda: gate.reached)
         streamed = [record for record in listener.take_all() if record[0][0] != "s"]
         gate.open()

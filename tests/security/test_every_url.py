@@ -17,13 +17,18 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from chat_app.models import Turn
 from chat_app.routing import websocket_urlpatterns
 from chat_app.services.conversation import continue_thread
+from one_project.workflows.models import WorkflowRun
+from one_project.workflows.services.runs import start
 from tests.people import World
+from tests.workflows.samples import asks
 
 LOGIN = 302
 PUBLIC = (200, 200, 200, 200, 200, 200)
 MEMBERS = (LOGIN, 200, 200, 200, 200, 200)
 # Participants see it; for all others it does not exist.
 PARTICIPANTS = (LOGIN, 404, 200, 404, 404, 200)
+# The run belongs to the member; staff and above see all of the organisation.
+OWN_RUN = (LOGIN, 404, 200, 200, 200, 200)
 WHO = ("anonymous", "outsider", "member", "staff", "admin", "owner")
 
 Row = tuple[str, tuple[int, ...], dict[str, Any]]
@@ -49,6 +54,17 @@ ROWS: dict[str, Row] = {
     "chat:people": ("get", PARTICIPANTS, {}),
     "chat:remove_person": ("post", (LOGIN, 404, 403, 404, 404, 303), {}),
     "agents:list": ("get", MEMBERS, {}),
+    "workflows:list": ("get", MEMBERS, {}),
+    "workflows:live_list": ("get", MEMBERS, {}),
+    "workflows:pools": ("get", (LOGIN, 200, 403, 200, 200, 200), {}),
+    "workflows:run": ("get", OWN_RUN, {}),
+    "workflows:live": ("get", OWN_RUN, {}),
+    "workflows:cancel": ("post", (LOGIN, 404, 403, 303, 303, 303), {}),
+    "workflows:pause": ("post", (LOGIN, 404, 403, 303, 303, 303), {}),
+    "workflows:resume": ("post", (LOGIN, 404, 403, 303, 303, 303), {}),
+    "workflows:retry": ("post", (LOGIN, 404, 403, 409, 409, 409), {}),
+    "workflows:restart": ("post", (LOGIN, 404, 403, 409, 409, 409), {"step": "0"}),
+    "workflows:event": ("post", (LOGIN, 404, 403, 303, 303, 303), {"name": "go"}),
 }
 # Django's admin and allauth bring their own views and tests; only the doors are walked here.
 FOREIGN = ("admin", "account_", "socialaccount_")
@@ -86,6 +102,7 @@ def test_every_socket_is_declared() -> None:
 class Case:
     world: World
     turn: Turn
+    run: WorkflowRun
 
     def path(self, route: str) -> str:
         for name, value in {
@@ -93,6 +110,7 @@ class Case:
             "<uuid:message_id>": self.turn.message_id,
             "<uuid:turn_id>": self.turn.pk,
             "<uuid:user_id>": self.world.alice.pk,
+            "<uuid:run_id>": self.run.pk,
         }.items():
             route = route.replace(name, str(value))
         return "/" + route
@@ -114,7 +132,8 @@ class Case:
 @pytest.fixture
 def case(world: World) -> Case:
     thread = world.thread(world.bob)
-    return Case(world, continue_thread(thread, user=world.alice, message="Hi"))
+    turn = continue_thread(thread, user=world.alice, message="Hi")
+    return Case(world, turn, start(asks, organisation=world.organisation, started_by=world.bob))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -138,7 +157,7 @@ def test_missing_and_forbidden_look_the_same(case: Case, name: str) -> None:
     outsider = case.client("outsider")
     forbidden = getattr(outsider, method)(case.path(OWN[name]), form)
     missing_route = OWN[name]
-    for converter in ("thread_id", "message_id", "turn_id", "user_id"):
+    for converter in ("thread_id", "message_id", "turn_id", "user_id", "run_id"):
         missing_route = missing_route.replace(f"<uuid:{converter}>", str(uuid4()))
     missing = getattr(outsider, method)(f"/{missing_route}", form)
 
@@ -174,7 +193,8 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
     for value in HOSTILE:
         value = value.encode("utf-8", "replace").decode()
         fields = ("q", "before", "current", "archived", "cursor", "agent", "text", "client_key")
-        data = dict.fromkeys([*fields, "title", "people", "organisation"], value)
+        more = ("title", "people", "organisation", "name", "state", "time", "payload", "step", "v")
+        data = dict.fromkeys([*fields, *more], value)
         for response in (
             client.get(path, data),
             client.post(path, data),

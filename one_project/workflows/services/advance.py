@@ -89,25 +89,33 @@ def settle_and_advance(
     if work.run_id is None:
         return settle(work, outcome), []
     call = _Call(work.run_id, host, settling=(work, outcome))
-    if _turn(call) is None:
+    more = _turn(call)
+    if more is None:
         # Somebody else has the run, or it is paused: record first, then look who goes on.
         call.recorded = settle(work, outcome)
+        more = True
     call.settling = None
     if call.recorded:
-        _turns(call)
+        _turns(call, more)
     return call.recorded, call.taken
 
 
-def _turns(call: _Call) -> None:
-    while True:
-        more = _turn(call)
-        if more is None:
-            return
+def _turns(call: _Call, more: bool | None = True) -> None:
+    """Until nothing is left. What has been claimed is for the caller, whatever fails after it."""
+    try:
         # Who settles a step commits first and tries for the run then. So either they got it, or
         # we, who had it, see here what they have left.
-        if not more and not WorkItem.objects.unsettled().filter(run=call.run_id).exists():
-            return
-        call.picked_up = False
+        while more or (more is not None and _has_results(call.run_id)):
+            more = _turn(call)
+            call.picked_up = False
+    except DatabaseError as error:
+        if not call.taken and not call.recorded:
+            raise
+        logger.warning("run %s goes on with the next sweep: %s", call.run_id, error)
+
+
+def _has_results(run_id: UUID) -> bool:
+    return WorkItem.objects.unsettled().filter(run=run_id).exists()
 
 
 def _turn(call: _Call) -> bool | None:

@@ -226,10 +226,9 @@ def claim(pool: str, *, worker: str, room: int, known: Sequence[str]) -> list[Cl
         parallelism = lock_pool(pool)
         if room <= 0 or parallelism == 0:
             return []
-        values = {"pool": pool, "room": room, "known": list(known), "worker": worker}
-        cursor.execute(
-            _CLAIM, {**values, "parallelism": NO_LIMIT if parallelism is None else parallelism}
-        )
+        values: dict[str, Any] = {"pool": pool, "room": room, "known": list(known)}
+        values["parallelism"] = NO_LIMIT if parallelism is None else parallelism
+        cursor.execute(_CLAIM, {**values, "worker": worker})
         return [claimed_row(row) for row in cursor.fetchall()]
 
 

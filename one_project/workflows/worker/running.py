@@ -38,6 +38,7 @@ class Running:
         self.task: asyncio.Task[None] | None = None
         self.cancelled_for = ""
         self.is_settled = False
+        self._is_recording = False
         self._current = CurrentWork(work)
         self._begun = time.monotonic()
 
@@ -48,10 +49,13 @@ class Running:
         return limit is not None and time.monotonic() - self._begun > limit + 1.0
 
     def cancel(self, why: str) -> None:
+        """End the call. What is being recorded is recorded: a lease that looks lost may only have
+        been given up by that very record."""
         if self.task and not self.cancelled_for:
             self.cancelled_for = why
             self._current.cancel(why)
-            self.task.cancel()
+            if not self._is_recording:
+                self.task.cancel()
 
     async def run(self) -> Sequence[Claimed]:
         """Call the function and record what came of it; what its run has this process do next."""
@@ -101,6 +105,7 @@ class Running:
         return await loop.run_in_executor(_threads, call)
 
     async def _transaction(self) -> Sequence[Claimed]:
+        self._is_recording = True
         try:
             self.is_settled = await in_thread(execute_transaction, self.work)
         except Exception as error:
@@ -111,13 +116,14 @@ class Running:
 
     async def _record(self, outcome: Outcome) -> Sequence[Claimed]:
         """Offer it to a database that may be away for a while; the lease decides in the end."""
+        self._is_recording = True
         deadline, delay = time.monotonic() + PATIENCE, 0.2
         while True:
             try:
                 recording = in_thread(settle_and_advance, self.work, outcome, self.host)
-                self.is_settled, claimed = await asyncio.shield(recording)
+                self.is_settled, claimed = await recording
             except DatabaseError as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self.cancelled_for == "shutdown":
                     raise
                 logger.warning("%s not recorded yet: %s", self.work.name, error)
             else:
