@@ -4,14 +4,9 @@ Cursors are opaque to callers: they name the last row seen, so pages stay right 
 arrive (T-D11).
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
-import orjson
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import F, OuterRef, Q, Subquery
 
@@ -19,7 +14,7 @@ from chat_app.conf import DEFAULT_PAGE
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, ThreadParticipant
 from chat_app.types import ContextMessage
 from one_project.accounts.models import Organisation, User
-from one_project.common.errors import InvalidInput
+from one_project.common.cursors import read_moment, read_numbers, write_cursor
 from one_project.common.text import clean_line
 
 SEARCH_LIMIT = 10
@@ -74,12 +69,12 @@ def get_thread_messages(
     if up_to is not None:
         messages = messages.filter(order__lte=up_to.order)
     if cursor:
-        messages = messages.filter(_beyond(*_read_place(cursor), newest_first=newest_first))
+        messages = messages.filter(_beyond(*read_numbers(cursor, 2), newest_first=newest_first))
     ordering = ["-order", "-step_order"] if newest_first else ["order", "step_order"]
     size = max(page_size, 0)
     rows = list(messages.order_by(*ordering)[: size + 1])
     page, more = rows[:size], len(rows) > size
-    following = _write([page[-1].order, page[-1].step_order]) if more and page else None
+    following = write_cursor(page[-1].order, page[-1].step_order) if more and page else None
     return MessagePage(page, is_done=not more, continue_cursor=following)
 
 
@@ -132,7 +127,7 @@ def list_threads(
         )
         page_size = min(page_size, SEARCH_LIMIT)
     if cursor:
-        at, thread_id = _read_moment(cursor)
+        at, thread_id = read_moment(cursor)
         threads = threads.filter(
             Q(last_activity_at__lt=at) | Q(last_activity_at=at, pk__lt=thread_id)
         )
@@ -142,7 +137,7 @@ def list_threads(
         seen: int = getattr(thread, "read_seq", 0) or 0
         thread.is_unread = thread.message_seq > seen  # type: ignore[attr-defined]
     last = page[-1] if page else None
-    following = _write([last.last_activity_at.isoformat(), str(last.pk)]) if more and last else None
+    following = write_cursor(last.last_activity_at, last.pk) if more and last else None
     return ThreadPage(page, is_done=not more, continue_cursor=following)
 
 
@@ -162,36 +157,3 @@ def unread_count(user: User, organisation: Organisation) -> int:
         thread__status="active",
         thread__message_seq__gt=F("read_seq"),
     ).count()
-
-
-def _write(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
-
-
-def _read(cursor: str) -> list[Any]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        values = orjson.loads(base64.urlsafe_b64decode(padded.encode()))
-    except (ValueError, UnicodeError) as error:
-        raise InvalidInput("This page link is not valid. Please reload the page.") from error
-    if not isinstance(values, list) or len(values) != 2:
-        raise InvalidInput("This page link is not valid. Please reload the page.")
-    return values
-
-
-def _read_place(cursor: str) -> tuple[int, int]:
-    order, step = _read(cursor)
-    if not all(type(value) is int and 0 <= value < 2**63 for value in (order, step)):
-        raise InvalidInput("This page link is not valid. Please reload the page.")
-    return order, step
-
-
-def _read_moment(cursor: str) -> tuple[datetime, UUID]:
-    at, thread_id = _read(cursor)
-    try:
-        moment = datetime.fromisoformat(str(at))
-        if moment.tzinfo is None:
-            raise ValueError("no time zone")
-        return moment, UUID(str(thread_id))
-    except ValueError as error:
-        raise InvalidInput("This page link is not valid. Please reload the page.") from error

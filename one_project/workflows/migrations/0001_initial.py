@@ -207,4 +207,20 @@ class Migration(migrations.Migration):
             model_name='workflowevent',
             constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('run', 'name', 'key'), name='event_once_per_key'),
         ),
+        migrations.AddIndex(
+            model_name='workflowrun',
+            index=models.Index(fields=['organisation', 'status', '-created_at'], name='run_by_state'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowrun',
+            index=models.Index(fields=['organisation', 'finished_at'], name='run_ended'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowrun',
+            index=models.Index(fields=['finished_at'], name='run_ended_of_all'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowrun',
+            index=models.Index(condition=models.Q(('status__in', ['running', 'paused'])), fields=['status'], name='run_open'),
+        ),
     ]

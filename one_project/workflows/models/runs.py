@@ -93,6 +93,14 @@ class WorkflowRun(Completed, ChangingEntity):
             ),
             # The list of an organisation's runs, newest first, also by name and state.
             models.Index(fields=["organisation", "-created_at"], name="run_newest"),
+            models.Index(fields=["organisation", "status", "-created_at"], name="run_by_state"),
+            # How many of an organisation ended in the last minute, and of all.
+            models.Index(fields=["organisation", "finished_at"], name="run_ended"),
+            models.Index(fields=["finished_at"], name="run_ended_of_all"),
+            # What goes on.
+            models.Index(
+                fields=["status"], name="run_open", condition=Q(status__in=["running", "paused"])
+            ),
             models.Index(fields=["workflow", "status", "-created_at"], name="run_by_name"),
             # Retention.
             models.Index(

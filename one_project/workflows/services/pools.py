@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from one_project.accounts.models import Organisation
 from one_project.common.errors import InvalidInput
 from one_project.workflows.bell import ring_on_commit
 from one_project.workflows.conf import MAX_PARALLELISM
@@ -52,13 +53,15 @@ class PoolReport:
         return (self.failed + self.unknown) / self.completed if self.completed else 0.0
 
 
-def report(minutes: float = 1.0) -> list[PoolReport]:
-    """All pools with work, by name."""
+def report(minutes: float = 1.0, *, organisation: Organisation | None = None) -> list[PoolReport]:
+    """All pools with work (of the organisation, or of all), by name."""
+    work = WorkItem.objects.exclude(pool="")
+    if organisation is not None:
+        work = work.filter(organisation=organisation)
     since = timezone.now() - timedelta(minutes=minutes)
     done = Q(finished_at__gte=since)
     rows = (
-        WorkItem.objects.exclude(pool="")
-        .filter(done | Q(status__in=[Status.READY, Status.RUNNING, Status.WAITING]))
+        work.filter(done | Q(status__in=[Status.READY, Status.RUNNING, Status.WAITING]))
         .values("pool")
         .annotate(
             completed=Count("pk", filter=done),

@@ -1,0 +1,70 @@
+"""Durable work in the Django admin, to look at; only the limit of a pool is set here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
+from one_project.workflows.services.pools import set_parallelism
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows of the engine change by its verbs only: a hand in them could repeat an effect."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(WorkflowRun)
+class WorkflowRunAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "workflow", "version", "status", "organisation", "finished_at"]
+    list_select_related = ["organisation"]
+    list_filter = ["status"]
+    search_fields = ["=id", "=workflow", "=key"]
+    search_help_text = "An id, a name or a key, in full"
+
+
+@admin.register(WorkItem)
+class WorkItemAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "name", "kind", "status", "pool", "attempt", "run", "n"]
+    list_select_related = ["run"]
+    list_filter = ["status", "kind"]
+    search_fields = ["=id", "=function", "=run__id"]
+    search_help_text = "The id of a piece of work or of its run, or the name of its function"
+
+
+@admin.register(WorkflowEvent)
+class WorkflowEventAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "name", "key", "run", "step"]
+    list_select_related = ["run", "step"]
+    search_fields = ["=id", "=name", "=run__id"]
+    search_help_text = "The id of an event or of its run, or a name"
+
+
+@admin.register(Pool)
+class PoolAdmin(admin.ModelAdmin[Pool]):
+    list_display = ["name", "parallelism", "updated_at"]
+    fields = ["name", "parallelism"]
+    search_fields = ["name"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        # Work names its pool: under another name nobody would find it.
+        return ["name"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:
+        """By the service, so that workers hear of it at once."""
+        saved = set_parallelism(obj.name, obj.parallelism)
+        obj.pk = saved.pk
