@@ -21,6 +21,7 @@ from one_project.workflows.conf import (
     RETENTION_DAYS,
 )
 from one_project.workflows.errors import InvalidData, UnknownDefinition
+from one_project.workflows.sizes import size_of
 from one_project.workflows.types import Kind, Retry
 
 P = ParamSpec("P")
@@ -86,9 +87,13 @@ def load_as(kind: Any, value: Json, what: str) -> Any:
 
 def _dumped(adapter: TypeAdapter[Any], value: Any, what: str) -> Json:
     try:
-        return adapter.dump_python(adapter.validate_python(value), mode="json")
+        found = adapter.dump_python(adapter.validate_python(value), mode="json")
+        size_of(found)
+    except InvalidData as error:
+        raise InvalidData(f"{what} is invalid. {error}") from error
     except (ValidationError, PydanticSerializationError) as error:
         raise InvalidData(f"{what} is invalid: {_first(error)}") from error
+    return found
 
 
 def _loaded(adapter: TypeAdapter[Any], value: Json, what: str) -> Any:
@@ -152,7 +157,9 @@ class Step(Generic[P, R]):
     def options(self, **changes: Any) -> "Step[P, R]":
         """The same step with other options for one call: see StepOptions."""
         changed = replace(self.call_options, **changes)
-        return Step(self.function, self.name, self.kind, changed, self.lease)
+        made = Step(self.function, self.name, self.kind, changed, self.lease)
+        made.__dict__["signature"] = self.signature  # it takes long to make
+        return made
 
 
 class Workflow(Generic[P, R]):
@@ -233,7 +240,7 @@ def workflow(
     """Register ``async def f(ctx, ...)`` as a workflow.
 
     version: runs keep the one they were started with; give changed code a new number and leave the
-    old function in place until its runs have ended. retry: for its actions that do not say
+    old function in place until its runs have ended. retry: for its steps that do not say
     themselves. timeout: seconds for the whole run. retention_days: None keeps finished runs.
     """
 

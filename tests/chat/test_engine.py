@@ -285,6 +285,7 @@ def test_the_partial_answer_is_stored_while_it_grows(committed_world: World) -> 
         stored = Turn.objects.get(pk=turn.pk)
         assert stored.partial_seq >= 1
         assert stored.first_token_at is not None
+        wait_until(lambda: gate.reached)
         gate.open()
         wait_until(ended(turn))
     assert Turn.objects.get(pk=turn.pk).partial == ""

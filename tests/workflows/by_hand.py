@@ -1,12 +1,14 @@
 """The engine's verbs in the order a test wants, in one thread and one transaction."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
+from django.test import TestCase
 
 from one_project.workflows.current import CurrentWork, set_current
 from one_project.workflows.definitions import find_step, known_steps
@@ -17,6 +19,8 @@ from one_project.workflows.services.settle import execute_transaction, settle
 from one_project.workflows.services.sweeping import sweep
 from one_project.workflows.services.work import claim, pools_with_work
 from one_project.workflows.types import Claimed, Host, Kind, Outcome, Status
+
+T = TypeVar("T")
 
 
 def take(pool: str = "default", room: int = 100, worker: str = "w1") -> list[Claimed]:
@@ -51,7 +55,13 @@ def perform(work: Claimed) -> None:
             except Exception as error:
                 settle(work, outcome_of(error))
         else:
-            todo += settle_and_advance(work, call(work), *HOST)[1]
+            todo += committed(settle_and_advance, work, call(work), *HOST)[1]
+
+
+def committed(verb: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call it, and what is to be called after its commit, which a test's transaction never sees."""
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        return verb(*args, **kwargs)
 
 
 def drain(rounds: int = 2000) -> None:
@@ -60,9 +70,9 @@ def drain(rounds: int = 2000) -> None:
         found = sweep()
         todo: list[Claimed] = []
         for run_id in found.picked_up:
-            todo += advance(run_id, picked_up=True, host=HOST[0] if HOST else None)
+            todo += committed(advance, run_id, picked_up=True, host=HOST[0] if HOST else None)
         for run_id in found.settled:
-            todo += advance(run_id, host=HOST[0] if HOST else None)
+            todo += committed(advance, run_id, host=HOST[0] if HOST else None)
         busy = bool(found.picked_up or found.settled)
         for pool in pools_with_work():
             todo += take(pool)

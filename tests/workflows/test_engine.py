@@ -18,7 +18,7 @@ from one_project.workflows.services.work import cancel_work, enqueue
 from one_project.workflows.worker.engine import Engine
 from tests.people import World
 from tests.workflows import samples
-from tests.workflows.by_hand import fresh
+from tests.workflows.by_hand import fresh, pass_time
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ GO_ON = threading.Event()
 SEEN: list[object] = []
 
 
-@step(lease=1.0)
+@step(lease=3.0)
 async def hangs() -> None:
     STARTED.release()
     try:
@@ -60,7 +60,7 @@ async def hangs() -> None:
         raise
 
 
-@step(lease=1.0)
+@step(lease=3.0)
 def blocks() -> str:
     STARTED.release()
     assert GO_ON.wait(20)
@@ -140,7 +140,6 @@ def test_a_canceled_run_tells_its_sync_step(committed_world: World) -> None:
         assert STARTED.acquire(timeout=DEADLINE)
         cancel_run(run)
         wait_until(lambda: WorkItem.objects.get(run=run).status == "canceled")
-        time.sleep(0)
         GO_ON.set()
         wait_until(lambda: bool(SEEN))
     assert fresh(run).status == RunStatus.CANCELED
@@ -157,10 +156,30 @@ def test_a_step_that_takes_too_long_is_ended(committed_world: World) -> None:
 
 def test_an_orderly_end_gives_work_back_at_once(committed_world: World) -> None:
     with running():
-        item = enqueue(hangs)
+        item = enqueue(hangs.options(retry=True))
         assert STARTED.acquire(timeout=DEADLINE)
     item.refresh_from_db()
     assert (item.status, item.attempt) == ("ready", 0)
+
+
+def test_an_orderly_end_does_not_repeat_what_it_had_to_break_off(committed_world: World) -> None:
+    with running():
+        item = enqueue(hangs)
+        assert STARTED.acquire(timeout=DEADLINE)
+    pass_time(60)
+    with running():
+        wait_until(lambda: not WorkItem.objects.get(pk=item.pk).is_open)
+    item.refresh_from_db()
+    assert (item.status, item.attempt) == ("unknown", 1)
+
+
+def test_an_orderly_end_waits_for_what_must_not_be_repeated(committed_world: World) -> None:
+    with running():
+        item = enqueue(blocks)
+        assert STARTED.acquire(timeout=DEADLINE)
+        GO_ON.set()
+    item.refresh_from_db()
+    assert (item.status, item.result, item.attempt) == ("success", "done", 1)
 
 
 def test_a_pool_runs_no_more_than_it_may(committed_world: World) -> None:

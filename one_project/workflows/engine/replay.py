@@ -8,7 +8,7 @@ journal yet comes out as commands. A replay can be kept in memory and given new 
 """
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from one_project.workflows.errors import (
     StepUnknown,
     WaitTimeout,
 )
-from one_project.workflows.types import FINAL, Kind, Status
+from one_project.workflows.types import Kind, Status
 
 TIMED_OUT = "WaitTimeout"
 
@@ -132,9 +132,10 @@ class Replay:
         canceled, self._canceled = self._canceled, []
         return commands, canceled
 
-    def put_back(self, commands: list[Command]) -> None:
-        """Commands that are not written down yet: the next ``take`` gives them again, first."""
+    def put_back(self, commands: list[Command], canceled: Sequence[int] = ()) -> None:
+        """What is not written down yet: the next ``take`` gives it again, first."""
         self._commands[:0] = commands
+        self._canceled[:0] = canceled
 
     def close(self) -> None:
         """Free the coroutines; what they do on the way out is not heard."""
@@ -185,7 +186,7 @@ class Replay:
     def _give_up(self, handle: Handle) -> None:
         entry = self._known.get(handle.n)
         # On replay the journal has it already, with the moment at which the function was told.
-        if entry is None or entry.status not in FINAL:
+        if entry is None or entry.settled_seq is None:
             self._canceled.append(handle.n)
 
     # --- inside --------------------------------------------------------------------------------

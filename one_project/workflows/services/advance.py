@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import DateTimeField, Func
 from django.utils import timezone
 
@@ -74,9 +74,35 @@ def advance(run_id: UUID, *, picked_up: bool = False, host: Host | None = None) 
     at, too, and the pick-up counts against the run until it makes progress. Returns the actions
     that are claimed for ``host``.
     """
+    if picked_up and not _pick_up(run_id):
+        return []
     call = _Call(run_id, host, picked_up)
     _turns(call)
     return call.taken
+
+
+_PICK_UP = """
+    UPDATE workflows_workflowrun
+       SET pokes = pokes + 1,
+           poke_at = statement_timestamp() + least(%s * power(2, pokes), 300) * interval '1 second'
+     WHERE id IN (
+        SELECT id FROM workflows_workflowrun AS run
+         WHERE id = %s AND status = 'running'
+           AND (poke_at <= statement_timestamp()
+                OR EXISTS (SELECT 1 FROM workflows_workitem AS item
+                            WHERE item.run_id = run.id AND item.status = 'waiting'
+                              AND item.kind = 'transaction'
+                              AND item.poke_at <= statement_timestamp()))
+           FOR UPDATE SKIP LOCKED)
+"""
+
+
+def _pick_up(run_id: UUID) -> bool:
+    """Count it, and commit that, before anything is executed: so a run that fells its workers is
+    found out. False when somebody else is at it or nothing is due any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PICK_UP, [LEASE, run_id])
+        return bool(cursor.rowcount)
 
 
 def settle_and_advance(
@@ -150,7 +176,7 @@ class _Clock(Func):
 
 def _locked_turn(
     run: WorkflowRun, replay: Replay | None, now: datetime, call: _Call
-) -> tuple[bool, list[Claimed]]:
+) -> tuple[bool | None, list[Claimed]]:
     if call.picked_up and _too_often(run):
         return False, []
     try:
@@ -160,6 +186,9 @@ def _locked_turn(
         if replay is None:
             replay, entry = from_journal(run), None  # the journal has it already
         turn = Turn(run, replay, now, call.host)
+        # The settled row is locked until the commit, and with it the renewal of all leases of
+        # this process: no time for a transaction step.
+        turn.executed = call.settling is not None
         turn.changed = run.generation == 0 or call.recorded
         _go_on(turn, entry, call)
         if turn.replay.ended:
@@ -167,7 +196,7 @@ def _locked_turn(
             return False, []
     except UnknownDefinition as error:
         _wait_for_code(run, error)
-        return False, []
+        return None, []
     except DatabaseError:
         raise
     except Exception as error:
@@ -260,7 +289,8 @@ def _wait_for_code(run: WorkflowRun, error: UnknownDefinition) -> None:
     logger.warning("run %s waits: %s", run.pk, error)
     run.poke_at = timezone.now() + timedelta(seconds=10)
     run.pokes = 0
-    run.save(update_fields=["poke_at", "pokes", "updated_at"])
+    fields = ["settled", "journal_bytes", "poke_at", "pokes", "updated_at"]
+    run.save(update_fields=fields)
 
 
 def _too_often(run: WorkflowRun) -> bool:

@@ -4,7 +4,7 @@ import logging
 import traceback
 from datetime import timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from one_project.workflows.conf import COMPLETION_TRIES, MAX_ERROR
@@ -29,9 +29,10 @@ def completed(row: WorkflowRun | WorkItem) -> None:
     try:
         with transaction.atomic():
             find_step(row.on_complete).function(result_of(row), row.context)
+            connection.check_constraints()
         row.completion, row.completion_error, row.poke_at = Completion.DONE, "", None
     except Exception as error:
-        if isinstance(error, DatabaseError) and transaction.get_connection().needs_rollback:
+        if isinstance(error, OperationalError):
             raise  # the whole transaction is lost; it will be done again
         logger.exception("on_complete of %s failed", row)
         row.completion_error = traceback.format_exc()[-MAX_ERROR:]

@@ -10,9 +10,13 @@ from one_project.workflows.conf import RETENTION_DAYS
 from one_project.workflows.definitions import find_workflow
 from one_project.workflows.errors import UnknownDefinition
 from one_project.workflows.models import RunStatus, WorkflowRun, WorkItem
+from one_project.workflows.models.work import WorkItemQuerySet
 from one_project.workflows.services.cache import forget
 from one_project.workflows.services.completion import completed
-from one_project.workflows.types import Failure, Status
+from one_project.workflows.types import Failure, Kind, Status
+
+NEVER = 0
+"""``settled_seq`` of a step whose run had ended before it was given the result."""
 
 
 def end_run(
@@ -27,29 +31,34 @@ def end_run(
     days = _retention(run)
     run.purge_at = now + timedelta(days=days) if days is not None else None
     run.save()
-    cancel_steps(list(WorkItem.objects.open().filter(run=run).select_for_update().order_by("n")))
+    cancel_steps(WorkItem.objects.open().filter(run=run))
+    # What the function was not given any more is nothing the sweep should look for.
+    WorkItem.objects.filter(run=run, settled_seq=None).update(settled_seq=NEVER)
     forget(run.pk)
     if run.parent_step_id is not None:
         _tell_parent(run)
     completed(run)
 
 
-def cancel_steps(steps: list[WorkItem]) -> list[WorkItem]:
-    """Cancel these (locked, open) steps: what runs is told, children are canceled with them."""
-    now = timezone.now()
-    for step in steps:
-        if step.status == Status.RUNNING:
-            tell_to_stop_on_commit(step.pk)
-            step.cancel_requested_at = now
-        step.status, step.finished_at = Status.CANCELED, now
-        step.token, step.poke_at = None, None
-    WorkItem.objects.bulk_update(
-        steps, ["status", "finished_at", "token", "poke_at", "cancel_requested_at"], batch_size=500
-    )
-    children = WorkflowRun.objects.open().filter(parent_step__in=[step.pk for step in steps])
-    for child in children.select_for_update():
+def cancel_steps(steps: WorkItemQuerySet) -> list[WorkItem]:
+    """Cancel these open steps: what runs is told, children are canceled with them.
+
+    Children first: one that ends by itself has its own row locked and then writes its step.
+    """
+    children = WorkflowRun.objects.open().filter(parent_step__in=steps.filter(kind=Kind.WORKFLOW))
+    for child in children.select_for_update(of=("self",)).order_by("pk"):
         end_run(child, RunStatus.CANCELED)
-    return steps
+    now = timezone.now()
+    rows = list(steps.select_for_update(of=("self",)).order_by("n"))
+    for row in rows:
+        if row.status == Status.RUNNING:
+            tell_to_stop_on_commit(row.pk)
+            row.cancel_requested_at = now
+        row.status, row.finished_at = Status.CANCELED, now
+        row.token, row.poke_at = None, None
+    fields = ["status", "finished_at", "token", "poke_at", "cancel_requested_at"]
+    WorkItem.objects.bulk_update(rows, fields, batch_size=500)
+    return rows
 
 
 def _tell_parent(run: WorkflowRun) -> None:

@@ -22,6 +22,7 @@ from one_project.workflows.errors import WorkflowNotFound
 from one_project.workflows.models import RunStatus, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.models.runs import WorkflowRunQuerySet
 from one_project.workflows.models.work import WorkItemQuerySet
+from one_project.workflows.services.ending import NEVER
 from one_project.workflows.types import Kind, Status
 
 DEFAULT_PAGE = 100
@@ -243,7 +244,7 @@ def first_failed_step(run: WorkflowRun) -> int | None:
     part of the history; one that was canceled with the run was not.
     """
     failed = Q(status__in=[Status.ERROR, Status.UNKNOWN])
-    canceled = Q(status=Status.CANCELED, settled_seq=None)
+    canceled = Q(status=Status.CANCELED, settled_seq=NEVER)
     steps = WorkItem.objects.filter(failed | canceled, run=run)
     return steps.order_by("n").values_list("n", flat=True).first()
 

@@ -4,23 +4,24 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from one_project.common.errors import InvalidInput
 from one_project.workflows.bell import ring_run_on_commit
 from one_project.workflows.conf import MAX_ARGUMENTS
-from one_project.workflows.definitions import dump_as
+from one_project.workflows.definitions import dump_as, find_workflow
 from one_project.workflows.errors import (
     WorkflowFinished,
     WorkflowNotFound,
     WorkflowRunning,
 )
-from one_project.workflows.models import RunStatus, WorkflowEvent, WorkflowRun, WorkItem
+from one_project.workflows.models import Completion, RunStatus, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.services.cache import forget
-from one_project.workflows.services.ending import end_run
-from one_project.workflows.services.starting import start
+from one_project.workflows.services.ending import NEVER, end_run
+from one_project.workflows.services.starting import deadline_of, start
 from one_project.workflows.services.steps import consume_event
-from one_project.workflows.sizes import checked_size
+from one_project.workflows.sizes import checked_size, size_of
 from one_project.workflows.types import Kind, Status
 
 
@@ -42,7 +43,7 @@ def cancel_run(run: WorkflowRun) -> WorkflowRun:
 
 
 def pause_run(run: WorkflowRun) -> WorkflowRun:
-    """Begin nothing more until it is resumed; what runs ends and is recorded."""
+    """Begin nothing more until it is resumed; what runs already ends and is recorded."""
     return _switch(run, RunStatus.PAUSED)
 
 
@@ -56,6 +57,10 @@ def _switch(run: WorkflowRun, status: RunStatus) -> WorkflowRun:
         locked = _locked(run)
         if not locked.is_open:
             raise WorkflowFinished
+        if status == RunStatus.PAUSED:
+            # Due at once, as soon as the run goes on.
+            held = WorkItem.objects.filter(run=locked, status=Status.READY)
+            held.update(status=Status.WAITING, poke_at=timezone.now())
         if locked.status != status:
             locked.status = status
             locked.generation += 1
@@ -78,11 +83,12 @@ def restart_run(run: WorkflowRun, *, step: int | str | None = None) -> WorkflowR
         locked = _locked(run)
         if locked.is_open:
             raise WorkflowRunning
-        if step is not None:
-            _cut_journal(locked, _step_number(locked, step))
+        _cut_journal(locked, None if step is None else _step_number(locked, step))
         locked.status, locked.result, locked.error = RunStatus.RUNNING, None, None
         locked.completion, locked.completion_tries, locked.completion_error = "", 0, ""
-        locked.finished_at = locked.purge_at = locked.deadline = None
+        locked.finished_at = locked.purge_at = None
+        locked.deadline = deadline_of(find_workflow(locked.workflow, locked.version))
+        locked.journal_bytes = _journal_bytes(locked)
         locked.generation += 1
         locked.pokes, locked.poke_at = 0, timezone.now()
         locked.save()
@@ -103,12 +109,20 @@ def _step_number(run: WorkflowRun, step: int | str) -> int:
     return step
 
 
-def _cut_journal(run: WorkflowRun, number: int) -> None:
-    # Steps that were canceled at the end of the run would be canceled for ever.
+def _cut_journal(run: WorkflowRun, number: int | None) -> None:
     steps = WorkItem.objects.filter(run=run)
-    cut = steps.filter(n__gte=number) | steps.filter(status=Status.CANCELED, settled_seq=None)
+    # What was canceled with the run is begun again; results that came too late are given now.
+    gone = Q(status=Status.CANCELED, settled_seq=NEVER)
+    cut = steps.filter(gone if number is None else gone | Q(n__gte=number))
     WorkflowEvent.objects.filter(run=run, step__in=cut).delete()
     cut.delete()
+    steps.filter(settled_seq=NEVER).update(settled_seq=None)
+
+
+def _journal_bytes(run: WorkflowRun) -> int:
+    rows = WorkItem.objects.filter(run=run).values_list("arguments", "result")
+    sizes = (size_of(arguments) + size_of(result) for arguments, result in rows.iterator(200))
+    return size_of(run.arguments) + sum(sizes)
 
 
 def send_event(
@@ -176,11 +190,13 @@ def purge(limit: int = 200) -> int:
     """Delete ended runs and work whose retention is over; returns how many."""
     now = timezone.now()
     runs = WorkflowRun.objects.finished().filter(purge_at__lte=now, parent_step=None)
+    runs = runs.exclude(completion=Completion.PENDING)
     found = list(runs.values_list("pk", flat=True)[:limit])
     for run_id in found:
         with transaction.atomic():
             _delete(run_id)
     work = WorkItem.objects.final().filter(purge_at__lte=now, run=None)
+    work = work.exclude(completion=Completion.PENDING)
     gone, _ = WorkItem.objects.filter(
         pk__in=list(work.values_list("pk", flat=True)[:limit])
     ).delete()

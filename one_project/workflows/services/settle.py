@@ -11,11 +11,11 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from one_project.workflows.bell import ring_on_commit
+from one_project.workflows.bell import ring_on_commit, ring_run_on_commit
 from one_project.workflows.conf import MAX_RESULT, RETENTION_DAYS
 from one_project.workflows.definitions import find_step
 from one_project.workflows.engine.replay import Entry
-from one_project.workflows.errors import TooLarge
+from one_project.workflows.errors import InvalidData, TooLarge
 from one_project.workflows.models import WorkItem
 from one_project.workflows.services.completion import completed
 from one_project.workflows.sizes import checked_size
@@ -27,12 +27,12 @@ class WorkLost(Exception):
 
 
 def checked(name: str, outcome: Outcome) -> Outcome:
-    """The outcome, or the failure that its result is too large to be stored (WF-23)."""
+    """The outcome, or the failure that its result cannot be stored (WF-23)."""
     if outcome.status == Status.SUCCESS:
         try:
             checked_size(outcome.result, MAX_RESULT, f"The result of {name}")
-        except TooLarge as error:
-            failure = Failure(kind="TooLarge", message=str(error))
+        except (TooLarge, InvalidData) as error:
+            failure = Failure(kind=type(error).__name__, message=str(error))
             return Outcome(status=Status.ERROR, failure=failure, retryable=False)
     return outcome
 
@@ -55,8 +55,9 @@ def record(work: Claimed, outcome: Outcome, *, told: bool = False) -> bool:
     error = outcome.failure.to_json() if outcome.failure else None
     if delay is not None:
         again = timezone.now() + timedelta(seconds=delay)
+        put_back = owned.filter(cancel_requested_at=None)
         return bool(
-            owned.update(
+            put_back.update(
                 status=Status.WAITING,
                 poke_at=again,
                 token=None,
@@ -138,19 +139,27 @@ def finish_work(work: Claimed, result: Any = None) -> None:
     function returns afterwards is ignored.
     """
     result = find_step(work.function).signature.dump_result(result)
+    if work.run_id is not None:
+        ring_run_on_commit(work.run_id)
     if not record(work, Outcome(status=Status.SUCCESS, result=result), told=True):
         raise WorkLost(f"{work.name} {work.id} belongs to somebody else now")
 
 
 def execute_transaction(work: Claimed) -> bool:
-    """Call a claimed transaction step and record its result in one database transaction."""
+    """Call a claimed transaction step and record its result in one database transaction.
+
+    Raises WorkLost, and so undoes what it did, when the attempt is not ours any more.
+    """
     definition = find_step(work.function)
     arguments = definition.signature.load(work.arguments)
     with transaction.atomic():
         with transaction.atomic():
             value = definition.function(**arguments)
             result = definition.signature.dump_result(value)
-        return record(work, Outcome(status=Status.SUCCESS, result=result))
+            connection.check_constraints()  # a broken reference is this function's failure
+        if not record(work, Outcome(status=Status.SUCCESS, result=result)):
+            raise WorkLost(f"{work.name} {work.id} belongs to somebody else now")
+        return True
 
 
 def retry_delay(policy: dict[str, Any] | None, attempt: int, outcome: Outcome) -> float | None:
@@ -169,12 +178,15 @@ def _told(work_id: UUID) -> None:
         completed(row)
 
 
+# (``clock_timestamp()`` would keep Postgres from using the index on ``poke_at``. Where the database
+# itself was away, living workers get the time of a lease to renew theirs before they are judged.)
 # What a vanished worker leaves: tried again where a policy allows it, else nobody knows whether
 # the effect happened. A piece of work that felled too many workers is not tried again.
 _LOST = """
     WITH lost AS (
         SELECT id FROM workflows_workitem
-         WHERE status = 'running' AND poke_at < clock_timestamp()
+         WHERE status = 'running' AND poke_at < statement_timestamp()
+           AND pg_postmaster_start_time() + lease * interval '1 second' < statement_timestamp()
          ORDER BY poke_at LIMIT 200 FOR UPDATE SKIP LOCKED
     ), verdict AS (
         SELECT item.id,
@@ -189,6 +201,8 @@ _LOST = """
     UPDATE workflows_workitem AS item
        SET status = verdict.status, token = NULL, poke_at = NULL,
            finished_at = CASE WHEN verdict.status <> 'ready' THEN clock_timestamp() END,
+           purge_at = CASE WHEN verdict.status <> 'ready' AND item.run_id IS NULL
+                           THEN clock_timestamp() + %(kept)s * interval '1 day' END,
            error = CASE verdict.status
                WHEN 'ready' THEN item.error
                WHEN 'canceled' THEN NULL
@@ -208,7 +222,7 @@ def take_from_the_lost(max_pickups: int) -> list[UUID]:
     """Deal with work whose lease has run out; returns the runs that have a result to be given."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_LOST, {"pickups": max_pickups})
+            cursor.execute(_LOST, {"pickups": max_pickups, "kept": RETENTION_DAYS})
             rows = cursor.fetchall()
         for work_id, run_id, status in rows:
             if status != Status.READY and run_id is None:
@@ -221,8 +235,11 @@ def take_from_the_lost(max_pickups: int) -> list[UUID]:
 _DUE = """
     WITH due AS (
         SELECT id FROM workflows_workitem
-         WHERE status = 'waiting' AND poke_at <= clock_timestamp()
+         WHERE status = 'waiting' AND poke_at <= statement_timestamp()
            AND NOT (kind = 'transaction' AND run_id IS NOT NULL)
+           AND (kind <> 'action' OR run_id IS NULL
+                OR EXISTS (SELECT 1 FROM workflows_workflowrun AS run
+                            WHERE run.id = run_id AND run.status = 'running'))
          ORDER BY poke_at LIMIT 1000 FOR UPDATE SKIP LOCKED
     )
     UPDATE workflows_workitem AS item

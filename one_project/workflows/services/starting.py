@@ -1,6 +1,6 @@
 """Beginning runs: by whoever asks, and as children of other runs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -75,8 +75,13 @@ def _new_run(
         arguments=arguments,
         journal_bytes=size,
         poke_at=now,
-        deadline=now + timedelta(seconds=workflow.timeout) if workflow.timeout else None,
+        deadline=deadline_of(workflow),
     )
+
+
+def deadline_of(workflow: Workflow[..., Any]) -> datetime | None:
+    """When a run that begins now is ended; None where it may last for ever."""
+    return timezone.now() + timedelta(seconds=workflow.timeout) if workflow.timeout else None
 
 
 def _of_key(run: WorkflowRun) -> WorkflowRun | None:

@@ -11,6 +11,7 @@ from one_project.workflows.conf import DEFAULT_POOL, MAX_ARGUMENTS
 from one_project.workflows.definitions import find_workflow
 from one_project.workflows.engine.replay import Command
 from one_project.workflows.models import WorkflowEvent, WorkflowRun, WorkItem
+from one_project.workflows.models.work import WorkItemQuerySet
 from one_project.workflows.services.work import NO_LIMIT, due_at, lock_pool
 from one_project.workflows.sizes import checked_size
 from one_project.workflows.types import Claimed, Failure, Host, Kind, Retry, Status
@@ -62,6 +63,20 @@ def consume_event(run: WorkflowRun, step: WorkItem) -> bool:
     return True
 
 
+def release_events(steps: WorkItemQuerySet) -> list[WorkItem]:
+    """Waits that are given up in the very moment their event has come: it is kept for the next."""
+    rows = list(
+        steps.unsettled()
+        .filter(kind=Kind.EVENT, event__isnull=False)
+        .select_for_update(of=("self",))
+    )
+    for row in rows:
+        WorkflowEvent.objects.filter(step=row).update(step=None)
+        row.status, row.result, row.error = Status.CANCELED, None, None
+        row.save(update_fields=["status", "result", "error"])
+    return rows
+
+
 _BUSY = """
     SELECT (SELECT count(*) FROM workflows_workitem WHERE pool = %s AND status = 'running'),
            EXISTS (SELECT 1 FROM workflows_workitem WHERE pool = %s AND status = 'ready')
@@ -74,7 +89,7 @@ def take_here(rows: Sequence[WorkItem], host: Host, now: datetime) -> list[Claim
     Only what its pool has room for, and only where nothing else waits for the pool.
     """
     taken: list[Claimed] = []
-    for pool in dict.fromkeys(row.pool for row in rows):
+    for pool in sorted({row.pool for row in rows}):
         ready = [row for row in rows if row.pool == pool]
         room = min(host.room() - len(taken), _room_of(pool))
         for row in ready[: max(room, 0)]:

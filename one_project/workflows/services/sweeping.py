@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from one_project.workflows.conf import LEASE, MAX_PICKUPS
+from one_project.workflows.conf import MAX_PICKUPS
 from one_project.workflows.models import Completion, RunStatus, WorkflowRun, WorkItem
 from one_project.workflows.services.completion import complete_owed
 from one_project.workflows.services.ending import end_run
@@ -19,7 +19,7 @@ from one_project.workflows.types import Failure
 
 @dataclass(slots=True)
 class Found:
-    """What to do next: runs that have results, runs picked up, whether work is ready."""
+    """What to do next: runs that have results, runs to be picked up, whether work is ready."""
 
     settled: list[UUID] = field(default_factory=list)
     picked_up: list[UUID] = field(default_factory=list)
@@ -27,15 +27,17 @@ class Found:
 
 
 _LOOK = """
-    SELECT EXISTS (SELECT 1 FROM workflows_workitem WHERE poke_at <= clock_timestamp()),
-           EXISTS (SELECT 1 FROM workflows_workflowrun WHERE poke_at <= clock_timestamp()),
+    SELECT EXISTS (SELECT 1 FROM workflows_workitem WHERE poke_at <= statement_timestamp()),
+           EXISTS (SELECT 1 FROM workflows_workflowrun WHERE poke_at <= statement_timestamp()),
            EXISTS (SELECT 1 FROM workflows_workflowrun
-                    WHERE deadline <= clock_timestamp() AND finished_at IS NULL),
+                    WHERE deadline <= statement_timestamp() AND finished_at IS NULL),
            ARRAY (SELECT run_id FROM workflows_workitem
                    WHERE status IN ('success', 'error', 'canceled', 'unknown')
                      AND settled_seq IS NULL AND run_id IS NOT NULL
                      AND EXISTS (SELECT 1 FROM workflows_workflowrun AS run
-                                  WHERE run.id = run_id AND run.status = 'running')
+                                  WHERE run.id = run_id AND run.status = 'running'
+                                    AND (run.poke_at IS NULL
+                                         OR run.poke_at <= statement_timestamp()))
                    LIMIT 500),
            EXISTS (SELECT 1 FROM workflows_workitem WHERE status = 'ready')
 """
@@ -52,43 +54,29 @@ def sweep() -> Found:
     if work_due:
         found.settled += wake_due()
         found.settled += take_from_the_lost(MAX_PICKUPS)
-        found.picked_up += _pick_up(_OF_TRANSACTIONS)
+        found.picked_up += _runs(_DUE_TRANSACTIONS)
         _complete(WorkItem)
     if runs_due:
-        found.picked_up += _pick_up(_OF_RUNS)
+        found.picked_up += _runs(_DUE_RUNS)
         _complete(WorkflowRun)
     return found
 
 
-_OF_RUNS = """
+_DUE_RUNS = """
     SELECT id FROM workflows_workflowrun
-     WHERE poke_at <= clock_timestamp() AND status = 'running'
-     ORDER BY poke_at LIMIT 500 FOR UPDATE SKIP LOCKED
+     WHERE poke_at <= statement_timestamp() AND status = 'running'
+     ORDER BY poke_at LIMIT 500
 """
-_OF_TRANSACTIONS = """
-    SELECT run.id FROM workflows_workflowrun AS run
-     WHERE run.status = 'running' AND (run.poke_at IS NULL OR run.poke_at <= clock_timestamp())
-       AND run.id IN (SELECT run_id FROM workflows_workitem
-                       WHERE poke_at <= clock_timestamp() AND status = 'waiting'
-                         AND kind = 'transaction' LIMIT 500)
-       FOR UPDATE SKIP LOCKED
+_DUE_TRANSACTIONS = """
+    SELECT DISTINCT run_id FROM workflows_workitem
+     WHERE poke_at <= statement_timestamp() AND status = 'waiting' AND kind = 'transaction'
+       AND run_id IS NOT NULL LIMIT 500
 """
 
 
-def _pick_up(which: str) -> list[UUID]:
-    """Count the pick-up before anything is executed, so that what fells workers is found out."""
+def _runs(which: str) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE workflows_workflowrun AS run
-               SET pokes = pokes + 1,
-                   poke_at = clock_timestamp()
-                             + least(%s * power(2, pokes), 300) * interval '1 second'
-              FROM ({which}) AS due WHERE run.id = due.id
-         RETURNING run.id
-            """,  # noqa: S608 (one of the two constants above)
-            [LEASE],
-        )
+        cursor.execute(which)
         return [row[0] for row in cursor.fetchall()]
 
 

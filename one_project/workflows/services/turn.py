@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from one_project.workflows.conf import MAX_JOURNAL
 from one_project.workflows.definitions import find_step, find_workflow
@@ -17,7 +17,7 @@ from one_project.workflows.services.ending import cancel_steps
 from one_project.workflows.services.outcomes import outcome_of
 from one_project.workflows.services.settle import checked, number_settled, retry_delay
 from one_project.workflows.services.starting import start_child
-from one_project.workflows.services.steps import consume_event, row_of, take_here
+from one_project.workflows.services.steps import consume_event, release_events, row_of, take_here
 from one_project.workflows.sizes import size_of
 from one_project.workflows.types import Claimed, Host, Kind, Outcome, Status
 
@@ -47,10 +47,24 @@ def from_journal(run: WorkflowRun) -> Replay:
 
 
 def deliver_settled(turn: Turn) -> None:
+    """Give the function what has ended, in the order in which it ended.
+
+    What it gives up on the way is given up before the next result: an event that came for a wait
+    which has just lost its race is kept for another one.
+    """
     settled = list(WorkItem.objects.unsettled().filter(run=turn.run).order_by("finished_at", "n"))
+    given: list[WorkItem] = []
+    gone: set[int | None] = set()
     for row in settled:
+        if row.n in gone:
+            continue
         _deliver(turn, row)
-    number_settled(settled)
+        given.append(row)
+        commands, canceled = turn.replay.take()
+        unwritten = {command.n for command in commands}
+        turn.replay.put_back(commands, [n for n in canceled if n in unwritten])
+        gone |= {row.n for row in _give_up(turn, [n for n in canceled if n not in unwritten])}
+    number_settled(given)
 
 
 def _deliver(turn: Turn, row: WorkItem) -> None:
@@ -99,7 +113,8 @@ def _write_down(turn: Turn, begun: list[tuple[Command, WorkItem]]) -> None:
     for row in rows:
         count(turn.run, row.arguments)
     ready = [row for row in rows if row.status == Status.READY]
-    if ready and turn.host is not None:
+    # A pool is locked until the commit: not while a transaction step is still to be executed.
+    if ready and turn.host is not None and (turn.executed or not turn.held):
         turn.taken += take_here(ready, turn.host, turn.now)
     WorkItem.objects.bulk_create(rows, batch_size=500)
     turn.readied = turn.readied or any(row.status == Status.READY for row in ready)
@@ -110,17 +125,18 @@ def _write_down(turn: Turn, begun: list[tuple[Command, WorkItem]]) -> None:
             consume_event(turn.run, row)
 
 
-def _give_up(turn: Turn, canceled: list[int]) -> None:
+def _give_up(turn: Turn, canceled: list[int]) -> list[WorkItem]:
     if not canceled:
-        return
+        return []
     held = [command for command in turn.held if command.n in canceled]
     turn.held = [command for command in turn.held if command.n not in canceled]
     WorkItem.objects.bulk_create(row_of(turn.run, command, turn.now) for command in held)
-    rows = WorkItem.objects.open().filter(run=turn.run, n__in=canceled).order_by("n")
-    given_up = cancel_steps(list(rows.select_for_update()))
-    for row in given_up:
+    steps = WorkItem.objects.filter(run=turn.run, n__in=canceled)
+    given_up = [*release_events(steps), *cancel_steps(steps.open())]
+    for row in sorted(given_up, key=lambda row: row.n or 0):
         _deliver(turn, row)
     number_settled(given_up)
+    return given_up
 
 
 def due_transactions(turn: Turn) -> list[WorkItem]:
@@ -139,10 +155,11 @@ def execute(turn: Turn, row: WorkItem) -> None:
             arguments = definition.signature.load(row.arguments)
             value = definition.function(**arguments)
             result = definition.signature.dump_result(value)
+            connection.check_constraints()  # a broken reference is this step's failure
             outcome = Outcome(status=Status.SUCCESS, result=result)
+    except OperationalError:
+        raise  # a deadlock or a lost connection: the whole turn is done again
     except Exception as error:
-        if isinstance(error, DatabaseError) and connection.needs_rollback:
-            raise  # a deadlock or a lost connection: the whole turn is done again
         outcome = outcome_of(error)
     outcome = checked(row.name, outcome)
     delay = retry_delay(row.retry, row.attempt, outcome)

@@ -65,18 +65,24 @@ def enqueue(
     _promise(item, on_complete, context)
     if key is None:
         item.save(force_insert=True)
-    elif found := _of_key(item):
-        return found
     else:
-        try:
-            with transaction.atomic():
-                item.save(force_insert=True)
-        except IntegrityError:
-            if found := _of_key(item):
-                return found
-            raise
+        item = _once(item)
     if item.status == Status.READY:
         ring_on_commit()
+    return item
+
+
+def _once(item: WorkItem) -> WorkItem:
+    """The row of this key: the first one, if there has been one."""
+    if found := _of_key(item):
+        return found
+    try:
+        with transaction.atomic():
+            item.save(force_insert=True)
+    except IntegrityError:
+        if found := _of_key(item):
+            return found
+        raise
     return item
 
 
@@ -94,9 +100,12 @@ def enqueue_many(
         item = _new_item(call.step, arguments, owner, call.key)
         _promise(item, on_complete, call.context)
         items.append(item)
-    made = WorkItem.objects.bulk_create(items, batch_size=500)
-    if made:
-        ring_on_commit()
+    with transaction.atomic():
+        plain = [item for item in items if item.key is None]
+        WorkItem.objects.bulk_create(plain, batch_size=500)
+        made = [item if item.key is None else _once(item) for item in items]
+        if made:
+            ring_on_commit()
     return made
 
 
@@ -289,7 +298,10 @@ def keep_alive(held: Sequence[tuple[UUID, UUID]]) -> dict[UUID, bool]:
 
 
 def give_back(held: Sequence[tuple[UUID, UUID]]) -> None:
-    """Return work that had to be dropped at an orderly end; it counts as never begun."""
+    """Return work that had to be dropped at an orderly end; it counts as never begun.
+
+    What was asked to stop is left to the end of its lease, which cancels it.
+    """
     if not held:
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -300,6 +312,7 @@ def give_back(held: Sequence[tuple[UUID, UUID]]) -> None:
                    pickups = greatest(pickups - 1, 0), token = NULL, poke_at = NULL
               FROM unnest(%s::uuid[], %s::uuid[]) AS held (id, token)
              WHERE item.id = held.id AND item.token = held.token AND item.status = 'running'
+               AND item.cancel_requested_at IS NULL
             """,
             [[key for key, _ in held], [token for _, token in held]],
         )

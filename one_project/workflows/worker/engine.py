@@ -41,6 +41,7 @@ from one_project.workflows.worker.running import Running
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN = 5.0
+GRACE = 3.0  # seconds for what runs at most once, when the process is asked to stop
 KEEP_EVERY = 1.0  # a third of the shortest lease
 PURGE_EVERY = 60.0
 
@@ -277,11 +278,20 @@ class Engine:
     async def _give_back(self) -> None:
         carried = list(self._running.values())
         for running in carried:
+            if running.may_be_repeated:
+                running.cancel("shutdown")
+        tasks = [running.task for running in carried if running.task]
+        if tasks:
+            # What must not be repeated gets a moment to end; its lease says the rest.
+            await asyncio.wait(tasks, timeout=GRACE)
+        for running in carried:
             running.cancel("shutdown")
-        await asyncio.gather(
-            *(running.task for running in carried if running.task), return_exceptions=True
-        )
-        held = [(each.work.id, each.work.token) for each in carried if not each.is_settled]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        held = [
+            (each.work.id, each.work.token)
+            for each in carried
+            if not each.is_settled and each.may_be_repeated
+        ]
         try:
             await in_thread(give_back, held)
         except DatabaseError as error:

@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 
 from one_project.common.database import in_thread
 from one_project.workflows.current import CurrentWork, set_current
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 THREADS = 16
 # How long a result is offered to a database that is away.
 PATIENCE = 120.0
+# When a transaction that was chosen in a deadlock is done again.
+AGAIN = 0.1
 
 _threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="action")
 
@@ -38,6 +41,7 @@ class Running:
         self.task: asyncio.Task[None] | None = None
         self.cancelled_for = ""
         self.is_settled = False
+        self.has_begun = False
         self._is_recording = False
         self._current = CurrentWork(work)
         self._begun = time.monotonic()
@@ -47,6 +51,11 @@ class Running:
         """Past its time-out: a sync function cannot be ended, but its lease is not renewed."""
         limit = self.work.timeout
         return limit is not None and time.monotonic() - self._begun > limit + 1.0
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether another worker may begin it (again): not what was begun at most once."""
+        return not self.has_begun or self.work.retry is not None
 
     def cancel(self, why: str) -> None:
         """End the call. What is being recorded is recorded: a lease that looks lost may only have
@@ -89,6 +98,7 @@ class Running:
             return outcome_of(error)
 
     async def _call(self, definition: Step[..., Any], arguments: dict[str, Any]) -> Any:
+        self.has_begun = True
         if definition.is_async:
             set_current(self._current)
             return await definition.function(**arguments)
@@ -108,9 +118,13 @@ class Running:
         self._is_recording = True
         try:
             self.is_settled = await in_thread(execute_transaction, self.work)
+        except OperationalError as error:
+            logger.warning("%s is done again: %s", self.work.name, error)
+            outcome = outcome_of(error)
+            return await self._record(replace(outcome, put_off=AGAIN))
+        except WorkLost:
+            return ()
         except Exception as error:
-            if isinstance(error, DatabaseError):
-                logger.warning("%s failed in the database: %s", self.work.name, error)
             return await self._record(outcome_of(error))
         return ()
 
