@@ -8,11 +8,9 @@ so that no lock is held for longer than one of them takes.
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import DateTimeField, Func
 from django.utils import timezone
 
 from one_project.workflows.bell import ring_on_commit
@@ -29,7 +27,7 @@ from one_project.workflows.errors import (
     UnknownDefinition,
 )
 from one_project.workflows.models import RunStatus, WorkflowRun, WorkItem
-from one_project.workflows.services.cache import forget, keep, recall
+from one_project.workflows.services.cache import Kept, forget, keep, recall
 from one_project.workflows.services.ending import end_run
 from one_project.workflows.services.outcomes import failure_of
 from one_project.workflows.services.settle import (
@@ -116,7 +114,7 @@ def settle_and_advance(
         return settle(work, outcome), []
     call = _Call(work.run_id, host, settling=(work, outcome))
     more = _turn(call)
-    if more is None:
+    if more is None and not call.recorded:
         # Somebody else has the run, or it is paused: record first, then look who goes on.
         call.recorded = settle(work, outcome)
         more = True
@@ -149,16 +147,15 @@ def _turn(call: _Call) -> bool | None:
     live = recall(call.run_id)
     try:
         with transaction.atomic():
-            run = (
-                WorkflowRun.objects.select_for_update(skip_locked=True, of=("self",))
-                .annotate(clock=_Clock())
-                .filter(pk=call.run_id, status=RunStatus.RUNNING)
-                .first()
-            )
-            if run is None:
+            locked = _lock(call.run_id)
+            if locked is None:
                 return None
-            replay = live[1] if live and live[0] == run.generation else None
-            more, taken = _locked_turn(run, replay, cast("Any", run).clock, call)
+            generation, pokes, now = locked
+            if live is None or live.run.generation != generation:
+                live = None
+            run = live.run if live else WorkflowRun.objects.get(pk=call.run_id)
+            run.pokes = pokes
+            more, taken = _locked_turn(run, live.replay if live else None, now, call)
     except BaseException:
         # What the function has done since is not what the database has.
         forget(call.run_id)
@@ -167,11 +164,18 @@ def _turn(call: _Call) -> bool | None:
     return more
 
 
-class _Clock(Func):
-    """The database's time, which leases and timers are compared with."""
+_LOCK = """
+    SELECT generation, pokes, clock_timestamp() FROM workflows_workflowrun
+     WHERE id = %s AND status = 'running' FOR UPDATE SKIP LOCKED
+"""
 
-    template = "clock_timestamp()"
-    output_field = DateTimeField()
+
+def _lock(run_id: UUID) -> tuple[int, int, datetime] | None:
+    """Lock the run: its generation, its pick-ups and the time by the database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [run_id])
+        found: tuple[int, int, datetime] | None = cursor.fetchone()
+        return found
 
 
 def _locked_turn(
@@ -239,6 +243,14 @@ def _settled_now(run: WorkflowRun, call: _Call) -> Entry | None:
     return entry
 
 
+_PROGRESS = """
+    UPDATE workflows_workflowrun
+       SET generation = %s, settled = %s, journal_bytes = %s, poke_at = %s, pokes = %s,
+           updated_at = clock_timestamp()
+     WHERE id = %s
+"""
+
+
 def _suspend(turn: Turn) -> bool:
     run, more = turn.run, bool(turn.held)
     turn.replay.put_back(turn.held)
@@ -251,9 +263,9 @@ def _suspend(turn: Turn) -> bool:
     if turn.changed:
         run.generation += 1
         run.pokes = 0
-    run.save(
-        update_fields=["generation", "settled", "journal_bytes", "poke_at", "pokes", "updated_at"]
-    )
+    with connection.cursor() as cursor:
+        values = [run.generation, run.settled, run.journal_bytes, run.poke_at, run.pokes, run.pk]
+        cursor.execute(_PROGRESS, values)
     if turn.readied:
         ring_on_commit()
     _keep_after_commit(run, turn.replay)
@@ -261,8 +273,7 @@ def _suspend(turn: Turn) -> bool:
 
 
 def _keep_after_commit(run: WorkflowRun, replay: Replay) -> None:
-    generation = run.generation
-    transaction.on_commit(lambda: keep(run.pk, generation, replay))
+    transaction.on_commit(lambda: keep(Kept(run, replay)))
 
 
 def _finish(turn: Turn) -> None:
