@@ -6,10 +6,11 @@ Owns ``Thread``, ``ThreadParticipant``, ``Message`` (ordered by ``order`` and ``
 - ``services``: the verbs. ``threads`` (create_thread, rename_thread, archive_thread, delete_thread,
   list_threads), ``conversation`` (send_agent_message, continue_thread, regenerate, edit_message,
   stop_turn), ``messages`` (save_messages and its rules of order), ``reading``
-  (get_thread_messages, get_thread_context), ``turns`` (claim, checkpoint, finish: the worker's).
+  (get_thread_messages, get_thread_context), ``turns`` (begin, checkpoint, finish: the worker's),
+  ``answering`` (the turn as a piece of work of ``one_project.workflows``).
 - ``runtime``: what the model is given (context).
 - ``live``: what viewers are given: records, the worker's broadcaster, the web process's hub.
-- ``worker``: the asyncio loop that carries turns (ADR 0002).
+- ``worker``: what answering needs on the loop of a worker (ADR 0002).
 - ``consumers``: the socket; ``views``: the pages.
 
 flows_app may import it; it imports agents_app and everything below.

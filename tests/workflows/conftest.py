@@ -7,10 +7,20 @@ from one_project.workflows.types import Host
 from tests.workflows import by_hand, samples
 
 
-@pytest.fixture(autouse=True, params=["at once", "kept in memory", "replayed"])
-def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs three times: replaying, going on from memory, and claiming one's own steps
-    at once are only ways to save time."""
+WAYS = ["at once", "kept in memory", "replayed"]
+IN_ALL_WAYS = {"test_runs", "test_control", "test_crashes", "test_determinism", "test_properties"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What runs do is tested in all ways: replaying, going on from memory, and claiming one's own
+    steps at once only differ in the time they take."""
+    name = metafunc.module.__name__.rpartition(".")[2]
+    ways = WAYS if name in IN_ALL_WAYS else WAYS[:1]
+    metafunc.parametrize("way", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     samples.CALLS.clear()
     samples.FAIL.clear()
     cache.forget()
