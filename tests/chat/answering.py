@@ -8,8 +8,8 @@ from chat_app.models import Turn
 from chat_app.services.answering import POOL, answer_turn
 from chat_app.services.turns import begin_turn
 from one_project.workflows.models import WorkItem
+from one_project.workflows.services.claims import claim, give_back
 from one_project.workflows.services.sweeping import sweep
-from one_project.workflows.services.work import claim, give_back
 from one_project.workflows.types import Claimed
 
 

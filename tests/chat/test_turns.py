@@ -12,8 +12,8 @@ from chat_app.services.threads import delete_thread, restore_thread
 from chat_app.services.turns import Checkpoint, Outcome, begin_turn, checkpoint_turns, finish_turn
 from one_project.workflows.errors import TryLater
 from one_project.workflows.models import WorkItem
+from one_project.workflows.services.claims import give_back
 from one_project.workflows.services.sweeping import sweep
-from one_project.workflows.services.work import give_back
 from tests.chat.answering import begin, claim_turns, lose_the_worker
 from tests.people import World
 

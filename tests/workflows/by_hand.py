@@ -14,10 +14,10 @@ from one_project.workflows.current import CurrentWork, set_current
 from one_project.workflows.definitions import find_step, known_steps
 from one_project.workflows.models import WorkflowRun, WorkItem
 from one_project.workflows.services.advance import advance, settle_and_advance
+from one_project.workflows.services.claims import claim, pools_with_work
 from one_project.workflows.services.outcomes import outcome_of
 from one_project.workflows.services.settle import execute_transaction, settle
 from one_project.workflows.services.sweeping import sweep
-from one_project.workflows.services.work import claim, pools_with_work
 from one_project.workflows.types import Claimed, Host, Kind, Outcome, Status
 
 T = TypeVar("T")

@@ -6,9 +6,15 @@ from one_project.workflows.services import cache
 from one_project.workflows.types import Host
 from tests.workflows import by_hand, samples
 
-
 WAYS = ["at once", "kept in memory", "replayed"]
-IN_ALL_WAYS = {"test_runs", "test_control", "test_crashes", "test_determinism", "test_properties"}
+IN_ALL_WAYS = {
+    "test_runs",
+    "test_control",
+    "test_crashes",
+    "test_determinism",
+    "test_properties",
+    "test_restart",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

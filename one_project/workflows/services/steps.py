@@ -12,7 +12,8 @@ from one_project.workflows.definitions import find_workflow
 from one_project.workflows.engine.replay import Command
 from one_project.workflows.models import WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.models.work import WorkItemQuerySet
-from one_project.workflows.services.work import NO_LIMIT, due_at, lock_pool
+from one_project.workflows.services.claims import NO_LIMIT, lock_pool
+from one_project.workflows.services.work import due_at
 from one_project.workflows.sizes import checked_size
 from one_project.workflows.types import Claimed, Failure, Host, Kind, Retry, Status
 

@@ -26,14 +26,9 @@ from one_project.common.redis_link import open_link, pack
 from one_project.workflows import bell
 from one_project.workflows.definitions import known_steps
 from one_project.workflows.services.advance import advance
+from one_project.workflows.services.claims import claim, give_back, keep_alive, pools_with_work
 from one_project.workflows.services.runs import purge
 from one_project.workflows.services.sweeping import sweep
-from one_project.workflows.services.work import (
-    claim,
-    give_back,
-    keep_alive,
-    pools_with_work,
-)
 from one_project.workflows.types import Claimed, Host
 from one_project.workflows.worker.companions import Companion, companions
 from one_project.workflows.worker.running import Running
