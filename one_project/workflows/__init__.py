@@ -8,8 +8,8 @@ Where things are:
   and the journal), ``WorkflowEvent``, ``Pool``.
 - ``services``: ``runs`` (start, cancel, pause, resume, restart, send_event, clean_up), ``work``
   (enqueue, cancel), ``claims`` (the worker's side), ``settle`` (recording an attempt), ``advance``
-  and ``turn`` (one turn of a run), ``ending``, ``completion``, ``sweeping``, ``pools``, ``reading``,
-  ``checking`` (before a deploy).
+  and ``turn`` (one turn of a run), ``ending``, ``completion``, ``sweeping``, ``pools``,
+  ``reading``, ``checking`` (before a deploy).
 - ``worker``: the engine in every Celery worker process. ``bell``: waking it.
 - ``access``, ``views``, ``admin``: ``/workflows/``, for staff and for whom a run belongs to.
 
