@@ -19,7 +19,7 @@ INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -
 	--no-compile
 
 # What the benchmarks and trials read from the environment.
-export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER
+export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES
 
 .PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows trial-turns \
 	trial-workflows

@@ -30,10 +30,11 @@ def placed(core: int, *, first: bool = False) -> Iterator[None]:
 
     Affinity is inherited, and set on a running process it would miss its other threads. ``first``
     (where root allows it) also gives them the core before ordinary programs of a busy machine; a
-    better ``nice`` would not, since Linux weighs sessions against each other first.
+    better ``nice`` would not, since Linux weighs sessions against each other first. With
+    ``CORES=all`` nothing is bound to a core.
     """
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, before if os.environ.get("CORES") == "all" else {core})
     if first:
         with suppress(PermissionError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

@@ -79,12 +79,13 @@ def main() -> None:
     fan = options.number("FAN", 1000, most=100_000)
     waiting = options.number("WAITING", 10_000)
     sleeping = options.number("SLEEPING", 100_000)
-    options.say("Starting Postgres, Redis and a worker ...")
+    count = options.number("WORKERS", 1, most=16)
+    options.say(f"Starting Postgres, Redis and {count} of workers ...")
     with running_stack(["--rate", "50"]) as stack:
         from benchmarks.workflow_idle import measure_waiting
         from benchmarks.workflow_measures import measure_steps
 
-        workers = Workers(stack)
+        workers = Workers(stack, count)
         try:
             workers.start_all()
             load = processes.MachineLoad()

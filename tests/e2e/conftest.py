@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,8 @@ class Stack:
         victims = self.processes(word)
         assert victims, f"nothing runs {word}"
         for victim in victims:
-            victim.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it died with the one before
+                victim.send_signal(signal.SIGKILL)
 
 
 @pytest.fixture(scope="package")

@@ -47,4 +47,6 @@ if __name__ == "__main__":
     # Whoever edits the code while the tests run does not disturb them.
     run.code_fingerprint = lambda *_: "code"
     signal.alarm(120)  # should a test forget it
+    # Under nohup the launcher rightly ignores it; the tests may run under nohup themselves.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.exit(run.main())
