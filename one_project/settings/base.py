@@ -187,6 +187,8 @@ ONE_RECENT_MESSAGES = 100
 ONE_THREAD_UNDO_SECONDS = 60
 # Work of all kinds: see one_project.workflows.
 ONE_WORK_PER_WORKER = env.int("ONE_WORK_PER_WORKER", default=500)
+# Leases that a restart of Postgres may cost before its workers are taken for lost.
+ONE_RESTART_GRACE = 1.0
 ONE_SWEEP_EVERY = env.float("ONE_SWEEP_EVERY", default=0.5)
 # A turn: see chat_app.worker. Seconds unless the name says otherwise.
 ONE_TURN_MAX_ATTEMPTS = 3

@@ -14,3 +14,5 @@ WHITENOISE_AUTOREFRESH = True
 ONE_MODEL_RETRIES = [0.01, 0.02, 0.04]
 # Checks that need no database must not wait for one; the browser tests run with the pool.
 DATABASES["default"]["OPTIONS"] = {}
+# The tests' Postgres has always just been started.
+ONE_RESTART_GRACE = 0.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
 
 from one_project.accounts.models import Event
 from one_project.common.errors import Conflict
@@ -60,6 +61,15 @@ def test_a_live_lease_is_not_taken_away(world: World) -> None:
     assert keep_alive([(work.id, work.token)]) == {work.id: False}
     pass_time(work.lease - 1)
     drain()
+    assert settle(work, OK) is True
+
+
+def test_after_a_restart_of_the_database_living_workers_may_renew_first(world: World) -> None:
+    enqueue(samples.echo.options(retry=TRIES), "a")
+    (work,) = take()
+    pass_time(60)
+    with override_settings(ONE_RESTART_GRACE=1e6):
+        drain()
     assert settle(work, OK) is True
 
 

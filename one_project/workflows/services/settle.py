@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -186,7 +187,8 @@ _LOST = """
     WITH lost AS (
         SELECT id FROM workflows_workitem
          WHERE status = 'running' AND poke_at < statement_timestamp()
-           AND pg_postmaster_start_time() + lease * interval '1 second' < statement_timestamp()
+           AND pg_postmaster_start_time() + %(grace)s * lease * interval '1 second'
+               < statement_timestamp()
          ORDER BY poke_at LIMIT 200 FOR UPDATE SKIP LOCKED
     ), verdict AS (
         SELECT item.id,
@@ -222,7 +224,9 @@ def take_from_the_lost(max_pickups: int) -> list[UUID]:
     """Deal with work whose lease has run out; returns the runs that have a result to be given."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_LOST, {"pickups": max_pickups, "kept": RETENTION_DAYS})
+            grace = settings.ONE_RESTART_GRACE
+            values = {"pickups": max_pickups, "kept": RETENTION_DAYS, "grace": grace}
+            cursor.execute(_LOST, values)
             rows = cursor.fetchall()
         for work_id, run_id, status in rows:
             if status != Status.READY and run_id is None:
