@@ -1,7 +1,11 @@
-"""Celery's entry point: ``celery -A one_project``."""
+"""``celery -A one_project`` finds the app here. No message carries work (see workflows.tasks)."""
 
-from one_project.common.jobs import app
+import os
 
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "one_project.settings.development")
+
+app = Celery("one")
+app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-__all__ = ["app"]

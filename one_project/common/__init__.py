@@ -1,4 +1,4 @@
-"""What every app stands on: ids, base models, errors, clock, jobs, publishing, Markdown.
+"""What every app stands on: ids, base models, errors, clock, publishing, Markdown.
 
 Imports none of our other packages. Map:
 
@@ -6,7 +6,6 @@ Imports none of our other packages. Map:
 - ``errors``: typed errors with a sentence for people, a code for programs and an HTTP status
 - ``text``: cleaning of text that came from outside
 - ``publish``: wake the sockets (best effort, after commit)
-- ``jobs``: the Celery app and ``enqueue`` (wake a worker, after commit)
 - ``markdown``: the one door from Markdown to HTML
 - ``middleware``, ``pages``: how errors and HTMX answers leave the house
 """

@@ -29,25 +29,15 @@ def _client() -> "redis.Redis":
     )
 
 
-def redis_is_resting() -> bool:
-    """Whether Redis failed a moment ago, so that calls to it are left out."""
-    return time.monotonic() < _away_until
-
-
-def let_redis_rest() -> None:
-    """Leave calls to Redis out for a moment."""
-    global _away_until
-    _away_until = time.monotonic() + REST
-
-
 def publish(channel: str, payload: bytes) -> None:
     """Publish ``payload`` on ``channel`` now; a Redis that is away is logged, never raised."""
-    if redis_is_resting():
+    global _away_until
+    if time.monotonic() < _away_until:
         return
     try:
         _client().publish(channel, payload)
     except redis.RedisError as error:
-        let_redis_rest()
+        _away_until = time.monotonic() + REST
         logger.warning("Redis is away, viewers will read the database: %s", error)
 
 
