@@ -17,7 +17,7 @@ from benchmarks.workflow_samples import (
     rows_in_turn,
 )
 from one_project.workflows.definitions import Workflow
-from one_project.workflows.services.pools import ensure_pool
+from one_project.workflows.services.pools import set_parallelism
 from one_project.workflows.services.runs import start
 
 CHAIN = 50  # steps
@@ -98,7 +98,7 @@ def attempt(name: str, measure: Callable[[], float | None]) -> float | None:
 
 def measure_steps(runs: int, long: int, fan: int) -> dict[str, float | None]:
     """All figures of steps and runs, by name."""
-    ensure_pool(POOL, None)
+    set_parallelism(POOL, None)
     for workflow in (rows_in_turn, actions_in_turn):
         attempt("warming up", partial(lambda chosen: one_by_one(chosen, 2, CHAIN)[0], workflow))
     measures: dict[str, Callable[[], float | None]] = {

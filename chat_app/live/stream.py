@@ -32,11 +32,6 @@ class TurnStream:
         return self._renderer.text
 
     @property
-    def whole_text(self) -> str:
-        """Also what has not been flushed yet."""
-        return self._renderer.text + clean_text("".join(self._waiting))
-
-    @property
     def has_begun(self) -> bool:
         return self.number > 0
 

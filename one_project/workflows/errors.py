@@ -10,12 +10,6 @@ class WorkflowNotFound(NotFound):
     user_message = "This workflow does not exist, or you have no access to it."
 
 
-class WorkNotFound(NotFound):
-    """No such piece of work, or the asker may not see it."""
-
-    code = "work_not_found"
-
-
 class UnknownDefinition(InvalidInput):
     """No function is registered under this name."""
 

@@ -9,8 +9,6 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from one_project.accounts.models import Event
-from one_project.workflows.current import current_work
-from one_project.workflows.definitions import step
 from one_project.workflows.errors import WorkflowFinished
 from one_project.workflows.models import RunStatus, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.services.advance import advance
@@ -23,37 +21,15 @@ from one_project.workflows.services.runs import (
 )
 from one_project.workflows.services.settle import settle
 from one_project.workflows.services.work import cancel_work, enqueue
-from one_project.workflows.types import Outcome, Result, Status
+from one_project.workflows.types import Outcome, Status
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import drain, fresh, journal, take
+from tests.workflows.deaths import noted, tell
 
 pytestmark = pytest.mark.django_db
 
 OK = Outcome(status=Status.SUCCESS, result=1)
-
-
-class Killed(BaseException):
-    """SIGKILL, as far as Python can tell of it."""
-
-
-@step(kind="transaction")
-def tell(result: Result, context: Any) -> None:
-    """An ``on_complete`` whose effect can be counted, and that can be killed."""
-    samples.note.function(f"ended {result.kind}")
-    if samples.FAIL.get("tell", 0):
-        samples.FAIL["tell"] -= 1
-        raise Killed
-
-
-@step(retry=True)
-def effect(text: str) -> str:
-    samples.CALLS.append((text, current_work().idempotency_key))
-    return text
-
-
-def noted(kind: str) -> int:
-    return Event.objects.filter(kind=kind).count()
 
 
 # --- several at once ------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """What people and programs do with runs: cancel, pause, restart, send, clean up, be told."""
 
-from typing import Any
-
 import pytest
 from django.utils import timezone
 
@@ -35,6 +33,7 @@ from one_project.workflows.types import Status
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import call, drain, fresh, journal, pass_time, take
+from tests.workflows.waiting import patient, told, two_questions
 
 pytestmark = pytest.mark.django_db
 
@@ -42,19 +41,6 @@ pytestmark = pytest.mark.django_db
 @step(kind="transaction")
 def measure(text: str) -> int:
     return len(text)
-
-
-@workflow()
-async def two_questions(ctx: WorkflowContext) -> list[str]:
-    first = await ctx.wait_event("answer", str)
-    await ctx.run_step(samples.echo, "between")
-    return [first, await ctx.wait_event("answer", str)]
-
-
-@workflow()
-async def patient(ctx: WorkflowContext) -> str:
-    await ctx.run_workflow(samples.waits, 3600)
-    return "done"
 
 
 @workflow()
@@ -70,11 +56,6 @@ async def kept(ctx: WorkflowContext) -> None:
 @workflow(retention_days=2)
 async def kept_shortly(ctx: WorkflowContext) -> None:
     await ctx.run_workflow(samples.waits, 0)
-
-
-def told() -> list[Any]:
-    """The kinds of ends that ``samples.ended`` was called with."""
-    return [each[0] for each in samples.CALLS if isinstance(each, tuple)]
 
 
 # --- start ----------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import pytest
 from django.db import OperationalError, connection
 
 from one_project.accounts.models import Event
-from one_project.workflows.current import current_work
 from one_project.workflows.definitions import step, workflow
 from one_project.workflows.engine.context import WorkflowContext
 from one_project.workflows.errors import StepUnknown
@@ -31,31 +30,13 @@ from one_project.workflows.services.runs import (
 from one_project.workflows.services.settle import execute_transaction, settle
 from one_project.workflows.services.sweeping import sweep
 from one_project.workflows.services.work import enqueue
-from one_project.workflows.types import Host, Outcome, Result, Status
+from one_project.workflows.types import Host, Outcome, Status
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import call, drain, fresh, journal, pass_time, perform, take
+from tests.workflows.deaths import Killed, effect, noted, tell
 
 pytestmark = pytest.mark.django_db
-
-
-class Killed(BaseException):
-    """SIGKILL, as far as Python can tell of it."""
-
-
-@step(kind="transaction")
-def tell(result: Result, context: Any) -> None:
-    """An ``on_complete`` whose effect can be counted, and that can be killed."""
-    samples.note.function(f"ended {result.kind}")
-    if samples.FAIL.get("tell", 0):
-        samples.FAIL["tell"] -= 1
-        raise Killed
-
-
-@step(retry=True)
-def effect(text: str) -> str:
-    samples.CALLS.append((text, current_work().idempotency_key))
-    return text
 
 
 @workflow()
@@ -71,10 +52,6 @@ async def without_policy(ctx: WorkflowContext) -> str:
         return str(await ctx.run_step(samples.echo, "e"))
     except StepUnknown as error:
         return f"unknown: {error.kind}"
-
-
-def noted(kind: str) -> int:
-    return Event.objects.filter(kind=kind).count()
 
 
 def recover() -> None:

@@ -26,27 +26,12 @@ from one_project.workflows.types import Claimed, Outcome, Retry, Status
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import call, drain, pass_time, perform, take
+from tests.workflows.pooled import fresh, lose, told
 
 pytestmark = pytest.mark.django_db
 
 OK = Outcome(status=Status.SUCCESS, result="ok")
 TRIES = Retry(attempts=3, initial=1.0, base=2.0)
-
-
-def fresh(item: WorkItem) -> WorkItem:
-    return WorkItem.objects.get(pk=item.pk)
-
-
-def told() -> list[tuple[Any, ...]]:
-    """What ``samples.ended`` was called with."""
-    return [each for each in samples.CALLS if isinstance(each, tuple)]
-
-
-def lose(*, times: int = 1) -> None:
-    """A worker takes what is ready and is never heard of again."""
-    for _ in range(times):
-        assert take()
-        pass_time(60)
 
 
 # --- leases ---------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Restarting runs, sending them events, and who is told of the end."""
 
-from typing import Any
-
 import pytest
 
 from one_project.common.errors import InvalidInput
@@ -31,21 +29,9 @@ from one_project.workflows.types import Retry
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import drain, fresh, journal, pass_time
+from tests.workflows.waiting import patient, told, two_questions
 
 pytestmark = pytest.mark.django_db
-
-
-@workflow()
-async def two_questions(ctx: WorkflowContext) -> list[str]:
-    first = await ctx.wait_event("answer", str)
-    await ctx.run_step(samples.echo, "between")
-    return [first, await ctx.wait_event("answer", str)]
-
-
-@workflow()
-async def patient(ctx: WorkflowContext) -> str:
-    await ctx.run_workflow(samples.waits, 3600)
-    return "done"
 
 
 @workflow()
@@ -66,11 +52,6 @@ async def after_a_child(ctx: WorkflowContext) -> int:
 @workflow()
 async def one_big_step(ctx: WorkflowContext, size: int) -> int:
     return len(await ctx.run_step(samples.big.options(retry=Retry(attempts=2, initial=0)), size))
-
-
-def told() -> list[Any]:
-    """The kinds of ends that ``samples.ended`` was called with."""
-    return [each[0] for each in samples.CALLS if isinstance(each, tuple)]
 
 
 # --- restart --------------------------------------------------------------------------------------

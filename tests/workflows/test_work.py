@@ -28,6 +28,7 @@ from one_project.workflows.types import Outcome, Retry, Status
 from tests.people import World
 from tests.workflows import samples
 from tests.workflows.by_hand import drain, pass_time, take
+from tests.workflows.pooled import fresh, lose, told
 
 pytestmark = pytest.mark.django_db
 
@@ -56,22 +57,6 @@ def nested() -> None:
         raise KeyError("inside")
     except KeyError as error:
         raise NonRetryable("outside") from error
-
-
-def fresh(item: WorkItem) -> WorkItem:
-    return WorkItem.objects.get(pk=item.pk)
-
-
-def told() -> list[tuple[Any, ...]]:
-    """What ``samples.ended`` was called with."""
-    return [each for each in samples.CALLS if isinstance(each, tuple)]
-
-
-def lose(*, times: int = 1) -> None:
-    """A worker takes what is ready and is never heard of again."""
-    for _ in range(times):
-        assert take()
-        pass_time(60)
 
 
 # --- enqueue --------------------------------------------------------------------------------------

@@ -27,11 +27,6 @@ def set_parallelism(name: str, parallelism: int | None) -> Pool:
     return pool
 
 
-def ensure_pool(name: str, parallelism: int | None) -> None:
-    """Make the pool with this limit unless it exists; an admin's setting stays."""
-    Pool.objects.get_or_create(name=name, defaults={"parallelism": parallelism})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolReport:
     """What a pool did in the last minute, and what it has before it (WP-15)."""
