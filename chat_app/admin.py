@@ -1,22 +1,9 @@
 """Threads and turns in the Django admin, to look at; conversations are changed in the chat."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from chat_app.models import Thread, Turn
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+from one_project.common.read_only import ReadOnlyAdmin
 
 
 @admin.register(Thread)

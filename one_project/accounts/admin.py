@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.http import HttpRequest
 
 from one_project.accounts.models import Event, Membership, Organisation, Team, User
+from one_project.common.read_only import ReadOnlyAdmin
 
 
 class MembershipInline(admin.TabularInline[Membership, User]):
@@ -45,18 +45,8 @@ class TeamAdmin(admin.ModelAdmin[Team]):
 
 
 @admin.register(Event)
-class EventAdmin(admin.ModelAdmin[Event]):
+class EventAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "kind", "organisation", "actor", "target"]
     list_select_related = ["organisation", "actor"]
     list_filter = ["kind"]
     date_hierarchy = "created_at"
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
-        return False

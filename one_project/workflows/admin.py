@@ -6,23 +6,9 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from one_project.common.read_only import ReadOnlyAdmin
 from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.services.pools import set_parallelism
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows of the engine change by its verbs only: a hand in them could repeat an effect."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 @admin.register(WorkflowRun)
