@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from agents_app.models.prompts import Prompt
 from one_project.accounts.models import Organisation, User
+from one_project.accounts.models.grants import granted_ids
 from one_project.common.models import ChangingEntity, choice_check
 
 
@@ -19,9 +20,12 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.filter(is_active=True)
 
     def usable_by(self, user: User, organisation: Organisation) -> "AgentQuerySet":
-        """The organisation's agents, the person's own, and those shared with the organisation."""
+        """The organisation's agents, the person's own, and those shared with them."""
         return self.active().filter(
-            Q(kind=AgentKind.SYSTEM_AGENT) | Q(created_by=user) | Q(is_shared=True),
+            Q(kind=AgentKind.SYSTEM_AGENT)
+            | Q(created_by=user)
+            | Q(is_shared=True)
+            | Q(pk__in=granted_ids(user, organisation, "agent")),
             organisation=organisation,
         )
 
@@ -29,8 +33,9 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 class Agent(ChangingEntity):
     """Who answers in threads. ``model`` empty means the installation's default chat model.
 
-    ``options`` holds call settings (``temperature``, ``max_tokens``, ``provider_options``, ...);
-    ``tools`` holds tool names; ``starters`` are questions offered in an empty thread.
+    ``options`` are read as ``agents_app.types.AgentOptions``; ``tools`` is the allow-list of tool
+    names; ``starters`` are questions offered in an empty thread. ``code_name``: the agent defined
+    in Python under this name, whose definition wins over the columns.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="agents")
@@ -44,6 +49,7 @@ class Agent(ChangingEntity):
     avatar = models.CharField(max_length=8, blank=True, help_text="One emoji or two letters.")
     tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     tools = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    code_name = models.CharField(max_length=120, blank=True)
     starters = ArrayField(models.CharField(max_length=160), default=list, blank=True)
     delegates_to = models.ManyToManyField(
         "self", symmetrical=False, blank=True, related_name="delegated_from"
@@ -59,7 +65,14 @@ class Agent(ChangingEntity):
     objects = AgentQuerySet.as_manager()
 
     class Meta:
-        constraints = [choice_check("agent_kind_known", "kind", AgentKind)]
+        constraints = [
+            choice_check("agent_kind_known", "kind", AgentKind),
+            models.UniqueConstraint(
+                fields=["organisation", "code_name"],
+                name="agent_code_name_once",
+                condition=~Q(code_name=""),
+            ),
+        ]
         indexes = [
             # The agent picker: an organisation's agents by name.
             models.Index(fields=["organisation", "name"], name="agent_picker"),

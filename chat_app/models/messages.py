@@ -1,7 +1,5 @@
 """What was said. ``order`` counts prompts; ``step_order`` what belongs to one prompt."""
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.db.models import Q
 
@@ -10,9 +8,6 @@ from agents_app.providers.parts import Part, TextPart, ToolCallPart, part_from_j
 from chat_app.models.threads import Thread
 from one_project.accounts.models import Organisation, User
 from one_project.common.models import ChangingEntity, choice_check
-
-if TYPE_CHECKING:
-    from chat_app.models.turns import Turn
 
 
 class MessageKind(models.TextChoices):
@@ -83,8 +78,10 @@ class Message(ChangingEntity):
     )
     client_key = models.UUIDField(null=True, blank=True)
     seq = models.BigIntegerField(default=0)
-
-    turn: "Turn"
+    # What wrote it; a turn of several steps has an answer and the use of tools for each.
+    turn = models.ForeignKey(
+        "Turn", on_delete=models.SET_NULL, null=True, blank=True, related_name="messages"
+    )
 
     objects = MessageQuerySet.as_manager()
 

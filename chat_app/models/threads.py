@@ -16,6 +16,22 @@ class ThreadStatus(models.TextChoices):
     ARCHIVED = "archived"
 
 
+class Routing(models.TextChoices):
+    """Who answers a message that names nobody."""
+
+    ASSIGNED = "assigned", "The thread's agent"
+    ROUTER = "router", "A router model chooses"
+    SIMILARITY = "similarity", "The agent whose description is nearest"
+
+
+class TitleBy(models.TextChoices):
+    """Who gave the thread its title: the first message's only stands in for a model's."""
+
+    MESSAGE = "message"
+    AGENT = "agent"
+    PERSON = "person"
+
+
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def present(self) -> "ThreadQuerySet":
         """Not deleted (a deleted thread waits a moment to be taken back, then is purged)."""
@@ -49,7 +65,20 @@ class Thread(ChangingEntity):
         Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="threads"
     )
     title = models.CharField(max_length=120, blank=True)
+    title_by = models.CharField(max_length=7, choices=TitleBy.choices, default=TitleBy.PERSON)
     summary = models.TextField(blank=True)
+    # The order up to which ``summary`` tells what was said.
+    summary_order = models.BigIntegerField(default=-1)
+    routing = models.CharField(max_length=10, choices=Routing.choices, default=Routing.ASSIGNED)
+    # A person who has taken the thread over: agents do not answer until it is handed back.
+    handled_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="handled_threads"
+    )
+    # A delegation's thread belongs to the one whose agent asked.
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
+    depth = models.PositiveSmallIntegerField(default=0)
     status = models.CharField(
         max_length=8, choices=ThreadStatus.choices, default=ThreadStatus.ACTIVE
     )
@@ -63,7 +92,11 @@ class Thread(ChangingEntity):
     objects = ThreadQuerySet.as_manager()
 
     class Meta:
-        constraints = [choice_check("thread_status_known", "status", ThreadStatus)]
+        constraints = [
+            choice_check("thread_status_known", "status", ThreadStatus),
+            choice_check("thread_routing_known", "routing", Routing),
+            choice_check("thread_title_by_known", "title_by", TitleBy),
+        ]
         indexes = [
             # list_threads of an organisation by last activity.
             models.Index(fields=["organisation", "-last_activity_at"], name="thread_by_activity"),

@@ -1,4 +1,5 @@
 from one_project.accounts.models.events import Event
+from one_project.accounts.models.grants import Grant, GrantLevel
 from one_project.accounts.models.organisations import (
     Membership,
     Organisation,
@@ -8,4 +9,14 @@ from one_project.accounts.models.organisations import (
 )
 from one_project.accounts.models.users import User
 
-__all__ = ["Event", "Membership", "Organisation", "Role", "Team", "TeamMember", "User"]
+__all__ = [
+    "Event",
+    "Grant",
+    "GrantLevel",
+    "Membership",
+    "Organisation",
+    "Role",
+    "Team",
+    "TeamMember",
+    "User",
+]
