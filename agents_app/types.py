@@ -71,6 +71,6 @@ def _said(options: AgentOptions) -> dict[str, Any]:
     }
 
 
-def read_options(data: Mapping[str, Any] | None) -> AgentOptions:
+def read_options(data: Mapping[str, Any] | None = None) -> AgentOptions:
     """Stored options as a value. Raises pydantic's ValidationError for what is none."""
     return AgentOptions.model_validate(dict(data or {}))

@@ -7,7 +7,7 @@ where what came so far no longer counts.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -44,13 +44,18 @@ class Patience:
 
 
 async def ask(
-    model: ChatModel, request: ChatRequest, patience: Patience
+    model: ChatModel,
+    request: ChatRequest,
+    patience: Patience,
+    *,
+    failed: Callable[[ModelError], None] = lambda error: None,
 ) -> AsyncIterator[list[StreamEvent] | Restarted]:
     """Stream the answer. Raises ModelError once it cannot be had.
 
     429, 5xx, connection errors and answers that were cut off are asked again as often as
     ``patience.retries`` has waits (plus up to half of jitter), honouring Retry-After; others fail
-    at once. A model that stays silent too long is a time-out, which is not asked again.
+    at once. A model that stays silent too long is a time-out, which is not asked again. ``failed``
+    is told of each failure after which it is asked again.
     """
     for attempt in range(len(patience.retries) + 1):
         silence = _Silence(patience)
@@ -67,6 +72,7 @@ async def ask(
             wait = _wait_before_retry(error, attempt, patience.retries)
             if wait is None:
                 raise
+            failed(error)
             logger.warning(
                 "model %s/%s: %r; asking again in %.1f s",
                 model.provider, model.model, error, wait,

@@ -196,6 +196,10 @@ ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=3.0)
 ONE_TURN_FIRST_TOKEN_TIMEOUT = env.float("ONE_TURN_FIRST_TOKEN_TIMEOUT", default=60.0)
 ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
 ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
+# Raw requests and responses of model calls are kept so long, for the playground; 0 keeps none.
+ONE_RAW_CALL_DAYS = env.int("ONE_RAW_CALL_DAYS", default=7)
+# How long a tool call waits for a person's approval, in seconds.
+ONE_APPROVAL_EXPIRES = env.int("ONE_APPROVAL_EXPIRES", default=30 * 24 * 3600)
 ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)
 ONE_CHECKPOINT_EVERY = 1.0
 ONE_METRICS_TOKEN = env("ONE_METRICS_TOKEN", default="")

@@ -1,0 +1,63 @@
+"""The ledger of model calls: written with what they led to, and relieved of old raw values."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from agents_app.models import AICall
+from agents_app.runtime.recorded import RecordedCall
+
+PURGE_BATCH = 500
+
+
+def keep_calls(calls: Iterable[RecordedCall]) -> list[AICall]:
+    """Store calls that have ended, in the caller's transaction; one statement."""
+    rows = [_row(call) for call in calls]
+    return AICall.objects.bulk_create(rows) if rows else []
+
+
+def _row(call: RecordedCall) -> AICall:
+    caller, usage = call.caller, call.usage
+    return AICall(
+        organisation_id=caller.organisation_id,
+        user_id=caller.user_id,
+        agent_id=caller.agent_id,
+        agent_name=caller.agent_name[:120],
+        thread_id=caller.thread_id,
+        turn_id=caller.turn_id,
+        message_id=caller.message_id,
+        purpose=caller.purpose,
+        model=call.model[:120],
+        provider=call.provider[:64],
+        status=call.status,
+        finish_reason=call.finish_reason,
+        error_code=call.error_code,
+        error=call.error,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        is_estimated=usage.estimated,
+        duration_ms=call.duration_ms,
+        first_token_ms=call.first_token_ms,
+        request=call.request,
+        response=call.response,
+    )
+
+
+def forget_raw_calls() -> int:
+    """Empty raw requests and responses older than ONE_RAW_CALL_DAYS; returns how many."""
+    horizon = timezone.now() - timedelta(days=settings.ONE_RAW_CALL_DAYS)
+    forgotten = 0
+    while True:
+        ids = list(
+            AICall.objects.filter(request__isnull=False, created_at__lt=horizon).values_list(
+                "pk", flat=True
+            )[:PURGE_BATCH]
+        )
+        if not ids:
+            return forgotten
+        forgotten += AICall.objects.filter(pk__in=ids).update(request=None, response=None)
