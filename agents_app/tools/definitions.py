@@ -85,6 +85,7 @@ class ToolDefinition:
     description: str
     parameters: dict[str, Any]
     run: Run
+    is_async: bool = False
     effect: str = Effect.READ
     timeout: float = TIMEOUT
     approval: "str | Predicate" = Approval.DEFAULT
@@ -194,6 +195,7 @@ def define(function: Callable[..., Any], *, name: str, **options: Any) -> ToolDe
         description=description,
         parameters=schema_of(model),
         run=run,
+        is_async=inspect.iscoroutinefunction(function),
         check=model.model_validate,
         **{**options, "title": options.get("title") or name.replace("_", " ").capitalize()},
     )
