@@ -1,11 +1,21 @@
-"""Which agents a person may use. Missing and forbidden look the same."""
+"""Which agents, prompts and tools a person may use or change. Missing and forbidden look the same.
 
+Changing: who made it, who has been granted to manage it, and the organisation's admins; what
+belongs to the organisation itself only the latter two.
+"""
+
+from typing import TypeVar
 from uuid import UUID
 
-from agents_app.errors import AgentNotFound
-from agents_app.models import Agent
+from django.db.models import Q, QuerySet
+
+from agents_app.errors import AgentNotFound, PromptNotFound, ToolNotFound
+from agents_app.models import Agent, AgentKind, Prompt, Tool
+from one_project.accounts.access import find_membership, managed_ids
 from one_project.accounts.models import Organisation, User
 from one_project.common.ids import parse_id
+
+Row = TypeVar("Row", Agent, Prompt, Tool)
 
 
 def access_agent(user: User, organisation: Organisation, agent_id: UUID | str | None) -> Agent:
@@ -15,3 +25,70 @@ def access_agent(user: User, organisation: Organisation, agent_id: UUID | str | 
     if not agent:
         raise AgentNotFound
     return agent
+
+
+def access_agent_to_edit(
+    user: User, organisation: Organisation, agent_id: UUID | str | None
+) -> Agent:
+    """The agent, also a switched off one, if ``user`` may change it. Raises AgentNotFound."""
+    wanted = parse_id(agent_id)
+    agent = wanted and editable_agents(user, organisation).filter(pk=wanted).first()
+    if not agent:
+        raise AgentNotFound
+    return agent
+
+
+def access_prompt(user: User, organisation: Organisation, prompt_id: UUID | str | None) -> Prompt:
+    """The prompt, if ``user`` may use or change it. Raises PromptNotFound."""
+    wanted = parse_id(prompt_id)
+    usable = Prompt.objects.usable_by(user, organisation)
+    prompt = wanted and usable.filter(pk=wanted).first()
+    return prompt or access_prompt_to_edit(user, organisation, wanted)
+
+
+def access_prompt_to_edit(
+    user: User, organisation: Organisation, prompt_id: UUID | str | None
+) -> Prompt:
+    """The prompt, if ``user`` may change it. Raises PromptNotFound."""
+    wanted = parse_id(prompt_id)
+    prompt = wanted and editable_prompts(user, organisation).filter(pk=wanted).first()
+    if not prompt:
+        raise PromptNotFound
+    return prompt
+
+
+def access_tool_to_edit(user: User, organisation: Organisation, tool_id: UUID | str | None) -> Tool:
+    """The tool's row, if ``user`` may change it. Raises ToolNotFound."""
+    wanted = parse_id(tool_id)
+    tool = wanted and editable_tools(user, organisation).filter(pk=wanted).first()
+    if not tool:
+        raise ToolNotFound
+    return tool
+
+
+def editable_agents(user: User, organisation: Organisation) -> QuerySet[Agent]:
+    """All agents ``user`` may change, switched off ones included."""
+    own = Q(created_by=user, kind=AgentKind.USER_AGENT)
+    return _editable(Agent.objects.all(), "agent", own, user, organisation)
+
+
+def editable_prompts(user: User, organisation: Organisation) -> QuerySet[Prompt]:
+    """All prompts ``user`` may change."""
+    return _editable(Prompt.objects.all(), "prompt", Q(created_by=user), user, organisation)
+
+
+def editable_tools(user: User, organisation: Organisation) -> QuerySet[Tool]:
+    """All rows of tools ``user`` may change."""
+    return _editable(Tool.objects.all(), "tool", Q(created_by=user), user, organisation)
+
+
+def _editable(
+    rows: QuerySet[Row], object_type: str, own: Q, user: User, organisation: Organisation
+) -> QuerySet[Row]:
+    membership = find_membership(user, organisation.pk)
+    if membership is None:
+        return rows.none()
+    rows = rows.filter(organisation=organisation)
+    if membership.is_admin:
+        return rows
+    return rows.filter(own | Q(pk__in=managed_ids(user, organisation, object_type)))

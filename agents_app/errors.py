@@ -1,6 +1,8 @@
 """What can go wrong around agents, as typed errors."""
 
-from one_project.common.errors import AppError, NotFound
+from collections.abc import Mapping
+
+from one_project.common.errors import AppError, Conflict, InvalidInput, NotFound
 
 
 class AgentNotFound(NotFound):
@@ -8,6 +10,50 @@ class AgentNotFound(NotFound):
 
     code = "agent_not_found"
     user_message = "This agent does not exist, or you have no access to it."
+
+
+class PromptNotFound(NotFound):
+    """No such prompt, or not for this person."""
+
+    code = "prompt_not_found"
+    user_message = "This prompt does not exist, or you have no access to it."
+
+
+class ToolNotFound(NotFound):
+    """No such tool, or not for this person."""
+
+    code = "tool_not_found"
+    user_message = "This tool does not exist, or you have no access to it."
+
+
+class ToolCallNotFound(NotFound):
+    """No such call of a tool, or not for this person."""
+
+    code = "tool_call_not_found"
+    user_message = "This does not exist, or you have no access to it."
+
+
+class ApprovalGone(Conflict):
+    """It waits for nobody any more: decided, expired, withdrawn, or it has changed."""
+
+    code = "approval_gone"
+    user_message = "This has been decided already, or it is not waiting any more."
+
+
+class InvalidArguments(InvalidInput):
+    """Changed arguments that do not fit the tool; the message says what is wrong."""
+
+    code = "invalid_arguments"
+
+
+class InvalidFields(InvalidInput):
+    """Some fields cannot be used: ``fields`` says by name what to change in each."""
+
+    code = "invalid_fields"
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        super().__init__(" ".join(self.fields.values()))
 
 
 class AgentExecutionError(AppError):
@@ -23,3 +69,20 @@ class AgentExecutionError(AppError):
         self.thread = thread
         self.cause = cause
         super().__init__(detail=f"agent {agent} in thread {thread}: {cause}")
+
+
+class ObjectInvalid(AppError):
+    """The model gave no object that fits, also when told what was wrong with its first try.
+
+    ``text`` is what it said last, ``problems`` what does not fit; neither is for people.
+    """
+
+    code = "object_invalid"
+    status = 502
+    retryable = True
+    user_message = "The model gave an answer that could not be used. Please try again."
+
+    def __init__(self, text: str, problems: str) -> None:
+        self.text = text
+        self.problems = problems
+        super().__init__(detail=problems)

@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class ChatConfig(AppConfig):
     name = "chat_app"
+
+    def ready(self) -> None:
+        """Register the tools of the chat, and the services that apps below tell of things."""
+        from chat_app.builtins import people, threads  # noqa: F401
+        from chat_app.services import delegation, steps  # noqa: F401

@@ -35,3 +35,17 @@ class TurnOver(Conflict):
 
     code = "turn_over"
     user_message = "This answer has already ended."
+
+
+class EscalationNotFound(NotFound):
+    """No such escalation, or not for this person."""
+
+    code = "escalation_not_found"
+    user_message = "This does not exist, or you have no access to it."
+
+
+class TaskNotFound(NotFound):
+    """No such task of this person."""
+
+    code = "task_not_found"
+    user_message = "This task does not exist."

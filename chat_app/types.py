@@ -28,6 +28,8 @@ class MessageDraft:
     sources: list[Any] = field(default_factory=list)
     warnings: list[Any] = field(default_factory=list)
     client_key: UUID | None = None
+    turn_id: UUID | None = None
+    author_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ viewer who misses it reads them by their numbers.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -86,6 +86,12 @@ def announce_inbox(
         else only
     )
     for user_id in {*people, *extra}:
+        publish_on_commit(records.user_channel(user_id), records.INBOX)
+
+
+def announce_people(user_ids: Iterable[UUID]) -> None:
+    """Tell people that something is (not any more) to be done: their inbox has changed."""
+    for user_id in set(user_ids):
         publish_on_commit(records.user_channel(user_id), records.INBOX)
 
 

@@ -1,72 +1,274 @@
-"""The context of a turn: system prompt, recent messages, the prompt, what already answers it.
+"""The context of a turn: system prompt, search hits, recent messages, what is asked, what answers.
 
-Stored kinds become model roles here and nowhere else; time order is kept. Failed, pending,
-replaced and tool messages of earlier turns stay out.
+Which messages a thread gives is decided here; how they become a model's messages in ``said``, and
+how much of them fits in ``agents_app.runtime.context``. Reads, stores nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.utils import timezone
 
-from agents_app.models import Agent
 from agents_app.providers.base import ChatRequest
 from agents_app.providers.parts import ChatMessage
-from chat_app.models import Message, MessageKind, MessageStatus, Turn
+from agents_app.providers.registry import resolve_chat_model
+from agents_app.runtime.agent import Agent, ContextParts
+from agents_app.runtime.context import assemble, trim, without_orphans
+from agents_app.runtime.prompt_text import fill_variables, variables_in
+from agents_app.runtime.tokens import context_window, count_tools
+from agents_app.types import AgentOptions, ContextOptions
+from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
+from chat_app.models.messages import MessageQuerySet
+from chat_app.runtime.options import options_of, tool_choice, turn_agent, turn_options, turn_tools
+from chat_app.runtime.said import Listener
+from one_project.accounts.models import Organisation, User
 
-# A safe bound for any current model (about 100,000 tokens); the newest messages win.
-MAX_CONTEXT_CHARS = 300_000
+# Of a request without tools, for a turn as ``begin_turn`` reads it: the agent's prompts, recent
+# messages, what answers already. The person is one more where tools or variables ask for them, the
+# tools are up to two.
+CONTEXT_QUERIES = 3
+# Left free for the answer, where the options do not say: a quarter of the window, at most this.
+ANSWER_RESERVE = 8_192
+SUMMARY = "Summary of the earlier conversation: "
 
 
 def build_request(turn: Turn) -> ChatRequest:
-    """The model call for ``turn``: one query. The turn's prompt is always in it."""
-    recent = (
-        turn.thread.messages.current()
-        .without_tools()
-        .filter(status=MessageStatus.SUCCESS, order__lt=turn.prompt.order)
-        .order_by("-order", "-step_order")
-        .only("kind", "text", "author_id", "author_name", "agent_id", "order", "step_order")
-    )[: settings.ONE_RECENT_MESSAGES]
-    answering = (
-        turn.thread.messages.current()
-        .filter(status=MessageStatus.SUCCESS, order=turn.prompt.order)
-        .exclude(pk=turn.message_id)
-        .exclude(pk=turn.prompt_id)
-        .in_order()
-    )
-    history = _within_budget(list(recent), len(turn.prompt.text))
-    said = [*reversed(history), turn.prompt, *answering]
-    several = len({message.author_id for message in said if message.author_id}) > 1
-    messages = [_as_model_message(message, turn.agent, several) for message in said if message.text]
-    if turn.agent and turn.agent.prompt:
-        messages.insert(0, ChatMessage.text("system", turn.agent.prompt))
-    options = {**(turn.agent.options if turn.agent else {}), **turn.thread_options()}
+    """The model call of the turn's present step. The turn's prompt is always in it."""
+    agent, options = turn_agent(turn), turn_options(turn)
+    tools = tuple(offered.definition.spec for offered in turn_tools(turn, options).values())
+    room = budget(options) - count_tools(tools, model_name(options))
+    parts = build_context(turn, agent=agent, options=options)
     return ChatRequest(
-        messages=tuple(messages),
-        temperature=options.get("temperature"),
-        max_tokens=options.get("max_tokens"),
-        provider_options=options.get("provider_options") or {},
+        messages=tuple(fitting(parts, agent, options, room)),
+        tools=tools,
+        tool_choice=tool_choice(options, turn.step) if tools else None,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        provider_options=options.provider_options or {},
         user=str(turn.requested_by_id) if turn.requested_by_id else None,
     )
 
 
-def _within_budget(newest_first: Sequence[Message], used: int) -> list[Message]:
-    kept: list[Message] = []
-    for message in newest_first:
-        used += len(message.text)
-        if used > MAX_CONTEXT_CHARS:
-            break
-        kept.append(message)
-    return kept
+def fetch_context(
+    thread: Thread,
+    *,
+    agent: Agent | None,
+    prompt: Message | str | None = None,
+    prompt_text: str | None = None,
+    messages: Sequence[ChatMessage] = (),
+    options: AgentOptions | None = None,
+    user: User | None = None,
+) -> list[ChatMessage]:
+    """What a model would be sent in ``thread`` (CX-18), for programs and the playground.
+
+    ``prompt``: a stored message of the thread, a new text, or None for the conversation so far.
+    ``prompt_text`` stands in the stored prompt's place; ``messages`` go before it. ``options`` are
+    those of the call. Nothing is checked: the caller has access to the thread.
+    """
+    told = options_of(agent, thread, options)
+    parts = build_context(
+        thread,
+        agent=agent,
+        options=told,
+        prompt=prompt,
+        prompt_text=prompt_text,
+        messages=messages,
+        user=user,
+    )
+    return fitting(parts, agent, told, budget(told))
 
 
-def _as_model_message(message: Message, answerer: Agent | None, several: bool) -> ChatMessage:
-    """Names are told where they matter: several people, or another agent than the one asked."""
-    text = message.text
-    if message.kind == MessageKind.USER:
-        named = several and message.author_name
-        return ChatMessage.text("user", f"{message.author_name}: {text}" if named else text)
-    if message.kind == MessageKind.SYSTEM:
-        return ChatMessage.text("system", text)
-    if answerer and message.agent_id not in {answerer.pk, None}:
-        return ChatMessage.text("user", f"{message.author_name} (another agent): {text}")
-    return ChatMessage.text("assistant", text)
+def build_context(
+    of: Turn | Thread,
+    *,
+    agent: Agent | None = None,
+    options: AgentOptions | None = None,
+    prompt: Message | str | None = None,
+    prompt_text: str | None = None,
+    messages: Sequence[ChatMessage] = (),
+    hits: Sequence[Message] = (),
+    user: User | None = None,
+) -> ContextParts:
+    """The five parts, before they are put together and cut to the window.
+
+    A turn brings its agent, prompt, options and person itself. ``options`` are final here (see
+    ``options_of``). ``hits``: messages that a search has found; those that are recent anyway are
+    left out of them (CX-10).
+    """
+    asked = _asked(of, agent, options, prompt, user)
+    recent = _recent(asked)
+    known = {message.pk for message in recent}
+    found = [message for message in hits if message.pk not in known]
+    answering = _answering(asked)
+    stored = asked.prompt if isinstance(asked.prompt, Message) else None
+    said = [*found, *recent, *([stored] if stored else []), *answering]
+    listener = Listener(
+        agent=asked.agent.row if asked.agent else None,
+        several_people=len({message.author_id for message in said if message.author_id}) > 1,
+        turn_id=asked.turn.pk if asked.turn else None,
+        tools_of_others=not asked.context.exclude_tool_messages,
+    )
+    text = prompt_text if prompt_text is not None else asked.prompt
+    return ContextParts(
+        system=_system(asked),
+        search=listener.hear(found),
+        recent=listener.hear(recent),
+        input_messages=tuple(messages),
+        input_prompt=listener.hear_prompt(stored, text if isinstance(text, str) else None),
+        existing_responses=listener.hear(answering),
+        user_id=asked.user_id or asked.thread.created_by_id,
+        thread_id=asked.thread.pk,
+    )
+
+
+def fitting(
+    parts: ContextParts, agent: Agent | None, options: AgentOptions, room: int
+) -> list[ChatMessage]:
+    """The parts as one list of at most ``room`` tokens, through the agent's own handler."""
+    messages = without_orphans(assemble(parts, agent.context_handler if agent else None))
+    keep = (*parts.input_prompt, *parts.existing_responses)
+    return trim(messages, room, keep=keep, model=model_name(options))
+
+
+def budget(options: AgentOptions) -> int:
+    """Tokens of input that leave the model room for its answer."""
+    window = context_window(model_name(options))
+    reserve = options.max_tokens or ANSWER_RESERVE
+    return window - min(reserve, window // 4 if options.max_tokens is None else window // 2)
+
+
+def model_name(options: AgentOptions) -> str:
+    """The model that is going to answer: an agent's wish may lead to another one."""
+    try:
+        return resolve_chat_model(options.model).model
+    except ImproperlyConfigured:
+        return options.model or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a context is for: a turn, or a thread with a question."""
+
+    thread: Thread
+    organisation: Callable[[], Organisation]
+    agent: Agent | None
+    options: AgentOptions
+    context: ContextOptions
+    prompt: Message | str | None
+    turn: Turn | None
+    user_id: UUID | None
+    # Asked for only where a prompt names the person.
+    user: Callable[[], User | None]
+
+
+def _asked(
+    of: Turn | Thread,
+    agent: Agent | None,
+    options: AgentOptions | None,
+    prompt: Message | str | None,
+    user: User | None,
+) -> _Asked:
+    if isinstance(of, Turn):
+        agent, options = agent or turn_agent(of), options or turn_options(of)
+    else:
+        options = options or options_of(agent, of)
+    turn = of if isinstance(of, Turn) else None
+    return _Asked(
+        thread=turn.thread if turn else cast(Thread, of),
+        organisation=lambda: of.organisation,
+        agent=agent,
+        options=options,
+        context=context_options(options),
+        prompt=turn.prompt if turn else prompt,
+        turn=turn,
+        user_id=turn.requested_by_id if turn else user and user.pk,
+        user=lambda: turn.requested_by if turn else user,
+    )
+
+
+def context_options(options: AgentOptions) -> ContextOptions:
+    """What the options say of the context, or the installation's default."""
+    if options.context is not None:
+        return options.context
+    return ContextOptions(recent_messages=settings.ONE_RECENT_MESSAGES)
+
+
+def tellable(thread: Thread) -> MessageQuerySet:
+    """Messages of the thread that a model may be told: said to the end, not replaced or hidden."""
+    hidden = Q(meta__contains={"skip_context": True})
+    return thread.messages.current().filter(~hidden, status=MessageStatus.SUCCESS)
+
+
+def without_silent_tools(messages: MessageQuerySet) -> MessageQuerySet:
+    """Without tool messages; an agent's that has words beside its calls keeps them."""
+    return messages.exclude(kind=MessageKind.TOOL).exclude(is_tool=True, text="")
+
+
+_FIELDS = (
+    "kind", "text", "content", "is_tool", "author_id", "author_name", "agent_id", "turn_id",
+    "thread_id", "order", "step_order",
+)  # fmt: skip
+
+
+def _recent(asked: _Asked) -> list[Message]:
+    """The newest before the prompt, oldest first (CX-2)."""
+    wanted = asked.context.recent_messages
+    if not wanted:
+        return []
+    rows = tellable(asked.thread)
+    if isinstance(asked.prompt, Message):
+        rows = rows.filter(order__lt=asked.prompt.order)
+    if asked.context.exclude_tool_messages:
+        rows = without_silent_tools(rows)
+    return list(rows.only(*_FIELDS).order_by("-order", "-step_order")[:wanted])[::-1]
+
+
+def _answering(asked: _Asked) -> list[Message]:
+    """What has been said to the prompt already: earlier steps of the turn, other agents."""
+    if not isinstance(asked.prompt, Message):
+        return []
+    rows = tellable(asked.thread).filter(order=asked.prompt.order).exclude(pk=asked.prompt.pk)
+    if asked.turn is not None:
+        rows = rows.exclude(pk=asked.turn.message_id)
+    return list(rows.only(*_FIELDS).in_order())
+
+
+def _system(asked: _Asked) -> tuple[ChatMessage, ...]:
+    """Instructions with their variables filled, and what the summary tells of the time before."""
+    told = asked.options.instructions or ""
+    if variables_in(told):
+        told = fill_variables(told, _variables(asked))
+    summary = asked.thread.summary if asked.context.recent_messages else ""
+    texts = [told, f"{SUMMARY}{summary}" if summary else ""]
+    whole = "\n\n".join(text for text in texts if text)
+    # One message: some servers take no second one.
+    return (ChatMessage.text("system", whole),) if whole else ()
+
+
+def _variables(asked: _Asked) -> Mapping[str, str]:
+    return variables_of(asked.thread, asked.organisation(), asked.agent, asked.user())
+
+
+def variables_of(
+    thread: Thread, organisation: Organisation, agent: Agent | None, user: User | None
+) -> Mapping[str, str]:
+    """What prompts may ask for, by name; the thread's own variables never stand in for these."""
+    own = thread.meta.get("variables")
+    told = {
+        name: str(value)
+        for name, value in (own.items() if isinstance(own, dict) else ())
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    }
+    return told | {
+        "user.name": user.name if user else "",
+        "organisation.name": organisation.name,
+        "thread.title": thread.title,
+        "agent.name": agent.name if agent else "",
+        "date": timezone.now().date().isoformat(),
+    }

@@ -56,10 +56,14 @@ class Change:
 
 
 @contextmanager
-def changing(thread_id: UUID) -> Iterator[Change]:
-    """Lock the thread, number the change, save and announce it. Raises ThreadNotFound."""
+def changing(thread_id: UUID, *, deleted_too: bool = False) -> Iterator[Change]:
+    """Lock the thread, number the change, save and announce it. Raises ThreadNotFound.
+
+    ``deleted_too``: also while its deletion can be undone, for what must not be lost then.
+    """
     with transaction.atomic():
-        rows = Thread.objects.present().select_related("agent").select_for_update(of=("self",))
+        rows = Thread.objects.all() if deleted_too else Thread.objects.present()
+        rows = rows.select_related("agent").select_for_update(of=("self",))
         thread = rows.filter(pk=thread_id).first()
         if thread is None:
             raise ThreadNotFound

@@ -22,13 +22,17 @@ from chat_app.models import (
     MessageStatus,
     Thread,
     ThreadParticipant,
+    TitleBy,
     Turn,
     TurnStatus,
 )
+from chat_app.services.addressing import addressed
 from chat_app.services.answering import answer_turn, turn_over
 from chat_app.services.changes import Change, changing
 from chat_app.services.messages import place_messages, set_parts
+from chat_app.services.stopping import SENT_INSTEAD, stop_waiting, withdraw_calls
 from chat_app.services.threads import create_thread
+from chat_app.services.turns import turn_ended
 from chat_app.types import MessageDraft
 from one_project.accounts.models import Organisation, User
 from one_project.common.errors import Conflict, InvalidInput
@@ -65,12 +69,18 @@ def send_agent_message(
     tool_call: dict[str, Any] | None = None,
     result: dict[str, Any] | None = None,
     answer: bool | None = None,
+    options: dict[str, Any] | None = None,
+    speaker: Agent | None = None,
+    asked_by: User | None = None,
 ) -> tuple[Message, Turn | None]:
     """Say ``content`` in the thread; a user message asks the agent for an answer.
 
     ``kind`` is user, agent or system. ``agent`` is who is asked (user message, default: the
     thread's agent) or who speaks (agent message). ``tool_call`` and ``result`` attach the use of a
-    tool. ``answer`` overrides whether an answer is asked for. Returns the message and its turn.
+    tool. ``answer`` overrides whether an answer is asked for; ``options`` are AgentOptions for it.
+    ``speaker``: the agent that asks on behalf of ``asked_by`` (a delegation). What waits for a
+    person in the thread is denied: something else was said instead. Returns the message and its
+    turn.
     """
     if kind not in {MessageKind.USER, MessageKind.AGENT, MessageKind.SYSTEM}:
         raise InvalidInput("The kind of a message is user, agent or system.")
@@ -78,16 +88,26 @@ def send_agent_message(
     draft = MessageDraft(kind=kind, parts=parts, author=author, client_key=client_key)
     if kind == MessageKind.AGENT:
         draft.agent = agent or thread.agent
+    if speaker is not None:
+        draft.author_name = speaker.name
     asks = kind == MessageKind.USER if answer is None else answer
+    turn_id = new_id()
     try:
         with changing(thread.pk) as change:
-            answerer = agent if kind == MessageKind.USER and agent else change.thread.agent
-            answers = [_pending_answer(answerer)] if asks and answerer else []
+            if kind == MessageKind.USER:
+                withdraw_calls(change, SENT_INSTEAD)
+            to = addressed(change.thread, content, author=author, picked=agent)
+            requested_by = author or asked_by
+            answers = [_pending_answer(to.agent, turn_id)] if asks and to.agent else []
             message, *pending = place_messages(change, [draft, *answers])
             change.said(message)
             _name_thread(change, message)
             _see_own(change, author)
-            turn = _ask(change, message, pending[0], author, client_key) if pending else None
+            turn = (
+                _ask(change, message, pending[0], requested_by, client_key, options, to.route)
+                if pending
+                else None
+            )
     except IntegrityError:
         # The same key again: the constraint tells, so that nothing has to be looked up before.
         if found := _already_sent(thread, client_key):
@@ -163,11 +183,19 @@ def regenerate(
             raise Conflict("This answer is still being written.")
         if old.superseded_by_id:
             raise Conflict("This answer has been replaced already.")
+        whole = [old]
+        if old.turn_id is not None:
+            if Turn.objects.open().filter(pk=old.turn_id).exists():
+                raise Conflict("This answer is still being written.")
+            # All its steps are replaced, not only the one that was looked at.
+            whole = list(
+                change.thread.messages.filter(turn=old.turn_id, superseded_by=None).in_order()
+            )
         prompt = _prompt_of(old)
-        draft = _pending_answer(old.agent or thread.agent)
+        draft = _pending_answer(old.agent or thread.agent, new_id())
         [answer] = place_messages(change, [draft], prompt=prompt)
         turn = _ask(change, prompt, answer, user, client_key)
-        _supersede(change, [old], turn.message)
+        _supersede(change, whole, turn.message)
     announce_inbox(thread)
     return turn
 
@@ -196,7 +224,7 @@ def edit_message(
             )
         ]
         if answerer:
-            drafts.append(_pending_answer(answerer))
+            drafts.append(_pending_answer(answerer, new_id()))
         new, *pending = place_messages(change, drafts, order="next")
         current = [answer for answer in answers if answer.superseded_by_id is None]
         _supersede(change, [old, *current], new)
@@ -221,6 +249,11 @@ def stop_turn(thread: Thread, turn_id: UUID) -> Turn:
         if turn is None or not turn.is_open:
             raise TurnOver
         turn.stop_requested_at = timezone.now()
+        if turn.status == TurnStatus.WAITING:
+            turn.save(update_fields=["stop_requested_at", "updated_at"])
+            stop_waiting(change, turn)
+            turn.refresh_from_db()
+            return turn
         if turn.work_id is None or ask_to_stop(turn.work_id):
             turn.status, turn.finished_at = TurnStatus.STOPPED, timezone.now()
             parts: list[Part] = [TextPart(turn.partial)] if turn.partial else []
@@ -230,6 +263,7 @@ def stop_turn(thread: Thread, turn_id: UUID) -> Turn:
             turn.message.finish_reason = "stopped"
             change.touch(turn.message)
             turn.message.save()
+            turn_ended(change, turn, turn.message)
         turn.save(
             update_fields=["status", "finished_at", "stop_requested_at", "partial", "updated_at"]
         )
@@ -262,18 +296,26 @@ def _turn_of_key(thread: Thread, key: UUID | None) -> Turn | None:
     return thread.turns.select_related("message").filter(client_key=key).first()
 
 
-def _pending_answer(agent: Agent | None) -> MessageDraft:
+def _pending_answer(agent: Agent | None, turn_id: UUID) -> MessageDraft:
     """What the agent is going to say. Raises Conflict when there is nobody to say it."""
     if agent is None or not agent.is_active:
         raise Conflict("This thread has no agent. Please choose one to answer.")
-    return MessageDraft(kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent)
+    return MessageDraft(
+        kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent, turn_id=turn_id
+    )
 
 
 def _ask(
-    change: Change, prompt: Message, answer: Message, user: User | None, key: UUID | None
+    change: Change,
+    prompt: Message,
+    answer: Message,
+    user: User | None,
+    key: UUID | None,
+    options: dict[str, Any] | None = None,
+    route: str = "",
 ) -> Turn:
     """The turn that fills the pending ``answer``; a worker is woken after commit."""
-    turn_id = new_id()
+    turn_id = answer.turn_id or new_id()
     work = enqueue(
         answer_turn,
         turn_id,
@@ -291,6 +333,8 @@ def _ask(
         agent=answer.agent,
         requested_by=user,
         client_key=key,
+        options=options or {},
+        meta={"route": route} if route else {},
     )
     if answer.agent_id != change.thread.agent_id:  # that one takes part since the thread began
         ThreadParticipant.objects.get_or_create(thread=change.thread, agent=answer.agent)
@@ -334,7 +378,8 @@ def _editable(thread: Thread, message: Message, user: User) -> Message:
 
 def _name_thread(change: Change, message: Message) -> None:
     if not change.thread.title and message.kind == MessageKind.USER:
-        change.set_thread(title=clean_line(message.text, min(TITLE_LIMIT, 60)))
+        title = clean_line(message.text, min(TITLE_LIMIT, 60))
+        change.set_thread(title=title, title_by=TitleBy.MESSAGE)
 
 
 def _see_own(change: Change, author: User | None) -> None:

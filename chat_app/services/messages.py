@@ -172,7 +172,9 @@ def _fill(message: Message, draft: MessageDraft) -> None:
     message.status = draft.status
     message.author = draft.author
     message.agent = draft.agent
-    message.author_name = _author_name(draft)
+    message.author_name = draft.author_name or _author_name(draft)
+    if draft.turn_id:
+        message.turn_id = draft.turn_id
     message.model, message.provider = draft.model, draft.provider
     message.finish_reason = draft.finish_reason
     message.usage = draft.usage

@@ -117,7 +117,8 @@ def list_threads(
     mine = ThreadParticipant.objects.filter(thread=OuterRef("pk"), user=user)
     threads = (
         Thread.objects.visible_to(user)
-        .filter(organisation=organisation, status="archived" if archived else "active")
+        # A delegation's thread is reached from the one it belongs to.
+        .filter(organisation=organisation, status="archived" if archived else "active", parent=None)
         .annotate(read_seq=Subquery(mine.values("read_seq")[:1]))
         .select_related("agent")
     )
@@ -155,5 +156,6 @@ def unread_count(user: User, organisation: Organisation) -> int:
         thread__organisation=organisation,
         thread__deleted_at=None,
         thread__status="active",
+        thread__parent=None,
         thread__message_seq__gt=F("read_seq"),
     ).count()

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from agents_app.access import access_agent
 from agents_app.models import Agent
+from agents_app.services.forgetting import forget_calls_of
 from chat_app.conf import DELETE_BATCH, TITLE_LIMIT
 from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce_inbox, announce_revoked
-from chat_app.models import Message, Thread, ThreadParticipant, ThreadStatus, Turn
+from chat_app.models import Message, Thread, ThreadParticipant, ThreadStatus, TitleBy, Turn
 from chat_app.services.changes import changing
 from one_project.accounts.access import access_membership
 from one_project.accounts.models import Organisation, User
@@ -67,7 +68,7 @@ def rename_thread(thread: Thread, *, user: User, title: str) -> Thread:
     if not title:
         raise InvalidInput("Please enter a title.")
     with changing(thread.pk) as change:
-        change.set_thread(title=title)
+        change.set_thread(title=title, title_by=TitleBy.PERSON)
         _record(change.thread, "thread_renamed", user)
     return change.thread
 
@@ -134,9 +135,11 @@ def purge_thread(thread_id: UUID) -> None:
         Message.objects.filter(thread_id=thread_id).values_list("pk", flat=True)[:DELETE_BATCH]
     ):
         with transaction.atomic():
+            # A turn goes with the last message it wrote; what it wrote before does without it.
             Turn.objects.filter(thread_id=thread_id, message_id__in=ids).delete()
             Message.objects.filter(pk__in=ids).delete()
     with transaction.atomic():
+        forget_calls_of(thread_id)
         Thread.objects.filter(pk=thread_id).delete()
 
 

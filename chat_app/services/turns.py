@@ -5,25 +5,29 @@ WHERE, and the end for the token of the work, so a worker that lost its turn cha
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import (
+    Case,
     Exists,
     F,
     OuterRef,
+    When,
 )
 from django.db.models.functions import Coalesce, Now
 
 from agents_app.errors import AgentExecutionError
 from agents_app.providers.events import Usage
-from agents_app.providers.parts import Part, TextPart
+from agents_app.providers.parts import Part, TextPart, ToolCallPart
+from agents_app.runtime.recorded import RecordedCall
+from agents_app.services.ai_calls import keep_calls
 from chat_app.live.announce import announce_inbox
-from chat_app.models import MessageStatus, Thread, Turn, TurnStatus
-from chat_app.services.changes import changing
+from chat_app.models import Message, MessageStatus, Thread, Turn, TurnStatus
+from chat_app.services.changes import Change, changing
 from chat_app.services.messages import set_parts
 from one_project.accounts.services.events import record_event
 from one_project.workflows.errors import TryLater
@@ -50,6 +54,12 @@ class Outcome:
     error: str = ""
     error_code: str = ""
     cause: str = ""
+    calls: Sequence[RecordedCall] = ()
+
+    @property
+    def tool_calls(self) -> list[ToolCallPart]:
+        """What the model asks for in this step."""
+        return [part for part in self.parts if isinstance(part, ToolCallPart)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,13 @@ def begin_turn(turn_id: UUID, *, token: UUID) -> Turn | None:
     held = WorkItem.objects.filter(pk=OuterRef("work_id"), token=token)
     deleted = Thread.objects.filter(pk=OuterRef("thread_id"), deleted_at__isnull=False)
     begun = (
-        Turn.objects.open()
+        Turn.objects.filter(status__in=[TurnStatus.QUEUED, TurnStatus.RUNNING])
         .filter(Exists(held), ~Exists(deleted), pk=turn_id)
         .update(
             status=TurnStatus.RUNNING,
             attempt=F("attempt") + 1,
+            # Begun before and not ended: its worker was lost, or stopped for a deploy.
+            restarts=Case(When(status=TurnStatus.RUNNING, then=F("restarts") + 1), default=0),
             started_at=Coalesce(F("started_at"), Now()),
             partial="",
             partial_seq=0,
@@ -86,10 +98,10 @@ def begin_turn(turn_id: UUID, *, token: UUID) -> Turn | None:
         if Turn.objects.open().filter(pk=turn_id, thread__deleted_at__isnull=False).exists():
             raise TryLater(LOOK_AGAIN, "the thread is deleted")
         return None
-    turn = Turn.objects.select_related("thread", "prompt", "message", "agent", "organisation").get(
-        pk=turn_id
-    )
-    if turn.attempt > 1:
+    turn = Turn.objects.select_related(
+        "thread", "prompt", "message", "agent", "organisation", "requested_by"
+    ).get(pk=turn_id)
+    if turn.restarts:
         with changing(turn.thread_id) as change:
             change.touch(turn.message)
             turn.message.save(update_fields=["seq", "updated_at"])
@@ -156,21 +168,45 @@ def _finish(turn: Turn, outcome: Outcome, work: Claimed | None) -> None:
             raise _NotOurs
         if work is not None:
             finish_work(work)
-        message = change.thread.messages.select_for_update().get(pk=turn.message_id)
-        set_parts(message, list(outcome.parts))
-        failed = outcome.status == TurnStatus.FAILED
-        message.status = MessageStatus.FAILED if failed else MessageStatus.SUCCESS
-        message.error = (outcome.error or AgentExecutionError.user_message) if failed else ""
-        message.error_code = outcome.error_code if failed else ""
-        message.finish_reason = outcome.finish_reason
-        message.usage = outcome.usage.to_json() if outcome.usage else None
-        message.model, message.provider = outcome.model, outcome.provider
-        change.touch(message)
-        message.save()
+        message = store_answer(change, turn, outcome)
         change.said(message)
-        if failed:
+        if outcome.status == TurnStatus.FAILED:
             _record_failure(turn, outcome)
-        announce_inbox(change.thread)
+        turn.status = outcome.status
+        turn_ended(change, turn, message)
+
+
+def store_answer(change: Change, turn: Turn, outcome: Outcome) -> Message:
+    """What the model said in this step, in its message; its calls, in the ledger."""
+    message = change.thread.messages.select_for_update(of=("self",)).get(pk=turn.message_id)
+    set_parts(message, list(outcome.parts))
+    failed = outcome.status == TurnStatus.FAILED
+    message.status = MessageStatus.FAILED if failed else MessageStatus.SUCCESS
+    message.error = (outcome.error or AgentExecutionError.user_message) if failed else ""
+    message.error_code = outcome.error_code if failed else ""
+    message.finish_reason = outcome.finish_reason
+    message.usage = outcome.usage.to_json() if outcome.usage else None
+    message.model, message.provider = outcome.model, outcome.provider
+    change.touch(message)
+    message.save()
+    keep_calls(outcome.calls)
+    return message
+
+
+def turn_ended(change: Change, turn: Turn, message: Message) -> None:
+    """What follows the end of a turn, in its transaction; ``message`` is the last it wrote."""
+    announce_inbox(change.thread)
+    for follow in _following:
+        follow(change, turn, message)
+
+
+# Filled by services that care for the end of turns, and know this module.
+_following: list[Callable[[Change, Turn, Message], None]] = []
+
+
+def after_turns(follow: Callable[[Change, Turn, Message], None]) -> None:
+    """Have ``follow(change, turn, message)`` called in the transaction that ends a turn."""
+    _following.append(follow)
 
 
 def _record_failure(turn: Turn, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ No transaction, lock or connection is held while the model speaks.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,25 +13,30 @@ from django.conf import settings
 from django.db import DatabaseError, DataError
 
 from agents_app.errors import AgentExecutionError
-from agents_app.providers.base import ChatModel, ChatRequest, CompletionBuilder
-from agents_app.providers.errors import CUT_OFF, ModelError
+from agents_app.providers.base import ChatRequest
+from agents_app.providers.errors import ModelError
 from agents_app.providers.events import StreamEvent, TextDelta
-from agents_app.providers.parts import ReasoningPart, TextPart
+from agents_app.providers.parts import ReasoningPart, TextPart, ToolCallPart
 from agents_app.providers.registry import resolve_chat_model
-from agents_app.runtime.ask import Patience, Restarted, ask
+from agents_app.runtime.ask import Patience, Restarted
+from agents_app.runtime.recorded import Caller, Recorder
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
 from chat_app.models import Turn, TurnStatus
 from chat_app.runtime.context import build_request
+from chat_app.runtime.options import last_step, turn_options, turn_tools
+from chat_app.services.steps import StepTools, end_step
 from chat_app.services.turns import Checkpoint, Outcome, begin_turn, finish_turn
 from one_project.common import metrics
+from one_project.common.crash_points import crash_point
 from one_project.common.database import in_thread
-from one_project.common.text import clean_text
+from one_project.common.text import clean_json, clean_text
 from one_project.workflows.current import current_work
 
 logger = logging.getLogger(__name__)
 
+NO_STEPS_LEFT = "The agent has used all its steps without an answer. Please ask more precisely."
 # How long an answer that is complete is offered to a database that is away.
 FINISH_PATIENCE = 120.0
 # Rewriting a long text every second costs more than it saves; so long ones less often.
@@ -38,16 +44,18 @@ CHECKPOINT_BYTES_PER_SECOND = 32_768
 
 
 class RunningTurn:
-    """A turn that is being answered in this process."""
+    """A step of a turn that is being answered in this process."""
 
-    def __init__(self, turn: Turn, request: ChatRequest, broadcaster: Broadcaster) -> None:
+    def __init__(
+        self, turn: Turn, request: ChatRequest, tools: StepTools, broadcaster: Broadcaster
+    ) -> None:
         self.turn = turn
         self.request = request
+        self.tools = tools
         self.stream = TurnStream(turn)
         self.work = current_work()
         self._broadcaster = broadcaster
-        self._answer = CompletionBuilder()
-        self._model: ChatModel | None = None
+        self._recorder: Recorder | None = None
         self._stored = 0
         self._store_after = 0.0
 
@@ -69,23 +77,25 @@ class RunningTurn:
             # A stop keeps the text; where another worker goes on, nothing is written.
             if self.work.cancelled_for != "stop":
                 raise
+            if self._recorder is not None:
+                self._recorder.stopped()
             outcome = self._outcome(TurnStatus.STOPPED, "stopped")
         finally:
             self._broadcaster.close(self.stream)
         await self._finish(outcome)
 
     async def _answered(self) -> Outcome:
+        options = self.tools.options
         try:
-            name = self.turn.agent.model if self.turn.agent else ""
-            self._model = resolve_chat_model(name)
+            model = resolve_chat_model(options.model)
+            self._recorder = Recorder(model, self.request, caller_of(self.turn))
             patience = Patience(
                 first=settings.ONE_TURN_FIRST_TOKEN_TIMEOUT,
                 idle=settings.ONE_TURN_IDLE_TIMEOUT,
-                retries=settings.ONE_MODEL_RETRIES,
+                retries=patience_of(options.retries),
             )
-            async for events in ask(self._model, self.request, patience):
+            async for events in self._recorder.ask(patience):
                 if isinstance(events, Restarted):
-                    self._answer = CompletionBuilder()
                     self.stream.restart()
                 else:
                     self._take(events)
@@ -110,7 +120,6 @@ class RunningTurn:
             return outcome
 
     def _take(self, events: list[StreamEvent]) -> None:
-        self._answer.add(events)
         said = False
         for event in events:
             if isinstance(event, TextDelta) and event.text:
@@ -120,16 +129,24 @@ class RunningTurn:
             self._broadcaster.touch(self.stream)
 
     def _ended(self) -> Outcome:
-        completion = self._answer.completion()
-        if self._answer.finished is None:
-            raise ModelError("connection", CUT_OFF, detail="the stream ended without an end")
+        completion = self._recorder.answer.completion() if self._recorder else None
+        if completion is None:
+            raise ModelError("invalid_response", detail="no answer")
         outcome = self._outcome(TurnStatus.SUCCESS, completion.finish_reason)
-        if not any(isinstance(part, TextPart) and part.text.strip() for part in outcome.parts):
+        if self.request.tools and self.request.tool_choice != "none":
+            outcome.parts = [*outcome.parts, *numbered(completion.tool_calls)]
+        says = any(isinstance(part, TextPart) and part.text.strip() for part in outcome.parts)
+        if not says and not outcome.tool_calls:
+            if completion.tool_calls:
+                raise ModelError("invalid_response", NO_STEPS_LEFT, detail="calls at the last step")
             raise ModelError("invalid_response", detail="an answer without text")
         return outcome
 
     def _outcome(self, status: str, reason: str) -> Outcome:
-        completion = self._answer.completion()
+        recorder = self._recorder
+        if recorder is None:
+            return Outcome(status=status, finish_reason=reason)
+        completion = recorder.answer.completion()
         text = clean_text(completion.text)
         thought = [
             replace(part, text=clean_text(part.text))
@@ -141,16 +158,25 @@ class RunningTurn:
             parts=[*thought, TextPart(text)] if text else thought,
             finish_reason=reason,
             usage=completion.usage,
-            model=completion.model or (self._model.model if self._model else ""),
-            provider=self._model.provider if self._model else "",
+            model=completion.model or recorder.model.model,
+            provider=recorder.model.provider,
+            calls=recorder.calls,
         )
+
+    def _store(self, outcome: Outcome) -> bool:
+        """The end of the turn, or of a step whose tools come next."""
+        crash_point("model_answered")
+        goes_on = outcome.status == TurnStatus.SUCCESS and outcome.tool_calls
+        if goes_on and last_step(self.tools.options) > 1:
+            return end_step(self.turn, outcome, self.tools, self.work.claimed)
+        return finish_turn(self.turn, outcome, self.work.claimed)
 
     async def _finish(self, outcome: Outcome) -> None:
         loop = asyncio.get_running_loop()
         deadline, delay = loop.time() + FINISH_PATIENCE, 0.2
         while True:
             try:
-                if await in_thread(finish_turn, self.turn, outcome, self.work.claimed):
+                if await in_thread(self._store, outcome):
                     metrics.count(f"one_turns_{outcome.status}_total")
                 else:
                     logger.warning("turn %s was taken over; its end is not ours", self.turn.pk)
@@ -179,12 +205,49 @@ def _storable(outcome: Outcome, error: DataError) -> Outcome:
     )
 
 
+def numbered(calls: Sequence[ToolCallPart]) -> list[ToolCallPart]:
+    """The calls with ids that differ: some servers give one id twice, or none."""
+    seen: set[str] = set()
+    made = []
+    for index, call in enumerate(calls):
+        known = call.id if call.id and call.id not in seen else f"{call.id or 'call'}_{index}"
+        seen.add(known)
+        cleaned = clean_json(call.arguments)
+        made.append(replace(call, id=known[:128], name=clean_text(call.name), arguments=cleaned))
+    return made
+
+
+def caller_of(turn: Turn) -> Caller:
+    """Whose call it is, for the ledger."""
+    return Caller(
+        organisation_id=turn.organisation_id,
+        user_id=turn.requested_by_id,
+        agent_id=turn.agent_id,
+        agent_name=turn.message.author_name,
+        thread_id=turn.thread_id,
+        turn_id=turn.pk,
+        message_id=turn.message_id,
+    )
+
+
+def patience_of(retries: int | None) -> Sequence[float]:
+    """Waits before each further try: as the installation says, or so many as the agent says."""
+    waits: list[float] = list(settings.ONE_MODEL_RETRIES)
+    if retries is None:
+        return waits
+    return [*waits, *[waits[-1] if waits else 1.0] * retries][:retries]
+
+
 async def begin(turn_id: UUID, broadcaster: Broadcaster) -> RunningTurn | None:
     """Begin the turn and read its context; None when there is nothing to answer any more."""
     begun = await in_thread(_begin_with_context, turn_id, current_work().claimed.token)
     return RunningTurn(*begun, broadcaster) if begun else None
 
 
-def _begin_with_context(turn_id: UUID, token: UUID) -> tuple[Turn, ChatRequest] | None:
+def _begin_with_context(turn_id: UUID, token: UUID) -> tuple[Turn, ChatRequest, StepTools] | None:
     turn = begin_turn(turn_id, token=token)
-    return (turn, build_request(turn)) if turn else None
+    if turn is None:
+        return None
+    options = turn_options(turn)
+    tools = StepTools(offered=turn_tools(turn, options), options=options)
+    return turn, build_request(turn), tools

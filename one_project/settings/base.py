@@ -5,6 +5,7 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 from csp.constants import NONCE, NONE, SELF
+from django.templatetags.static import static
 
 django_stubs_ext.monkeypatch()
 
@@ -19,6 +20,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("ONE_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "daphne",
+    "unfold",  # before the admin, whose pages it replaces
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -46,6 +48,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "one_project.common.middleware.ErrorsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "one_project.common.admin_csp.AdminPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -113,6 +116,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     # Workers sweep turns by themselves; beat only brings the rare chores.
     "purge-deleted-threads": {"task": "chat_app.purge_deleted_threads", "schedule": 300.0},
+    "expire-approvals": {"task": "chat_app.expire_approvals", "schedule": 60.0},
+    "forget-raw-calls": {"task": "chat_app.forget_raw_calls", "schedule": 3600.0},
 }
 
 # --- People -----------------------------------------------------------------------------------
@@ -171,6 +176,37 @@ CSRF_FAILURE_VIEW = "one_project.common.pages.csrf_failure"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# --- Admin --------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "ONE",
+    "SITE_HEADER": "ONE",
+    "SITE_URL": "/chat/",
+    "SITE_SYMBOL": "forum",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/icon.svg")}
+    ],
+    "BORDER_RADIUS": "8px",
+    # The accent of static/css/base.css, lighter and darker.
+    "COLORS": {
+        "primary": {
+            "50": "#eef7f5",
+            "100": "#d9ece8",
+            "200": "#b3d9d2",
+            "300": "#86ddd0",
+            "400": "#62cbbb",
+            "500": "#178f80",
+            "600": "#0b6a60",
+            "700": "#08544c",
+            "800": "#07443e",
+            "900": "#063832",
+            "950": "#07211d",
+        },
+    },
+    "DASHBOARD_CALLBACK": "one_project.accounts.navigation.dashboard",
+    "SIDEBAR": {"navigation": "one_project.accounts.navigation.sidebar"},
+}
 
 # --- ONE ------------------------------------------------------------------------------------------
 

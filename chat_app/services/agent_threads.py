@@ -1,0 +1,312 @@
+"""Threads for programs: how ``agents_app.runtime`` keeps what agents are asked and say."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from agents_app.models import Agent as AgentRow
+from agents_app.providers.parts import ChatMessage, Role
+from agents_app.runtime.agent import Agent, ContextParts
+from agents_app.runtime.store import Begun, NewMessage, SavedMessage, ThreadInfo
+from agents_app.types import AgentOptions
+from chat_app.access import access_message, access_thread
+from chat_app.conf import TITLE_LIMIT
+from chat_app.errors import ThreadNotFound
+from chat_app.live.announce import announce_inbox
+from chat_app.models import (
+    Message,
+    MessageKind,
+    MessageStatus,
+    Thread,
+    ThreadParticipant,
+    ThreadStatus,
+)
+from chat_app.runtime.options import options_of
+from chat_app.services.changes import Change, changing
+from chat_app.services.messages import place_messages
+from chat_app.services.threads import create_thread
+from chat_app.types import MessageDraft
+from one_project.accounts.models import Organisation, User
+from one_project.accounts.services.events import record_event
+from one_project.common.errors import Conflict, InvalidInput
+from one_project.common.text import clean_line, clean_text
+
+KINDS: dict[Role, str] = {
+    "user": MessageKind.USER,
+    "assistant": MessageKind.AGENT,
+    "system": MessageKind.SYSTEM,
+    "tool": MessageKind.TOOL,
+}
+ROLES: dict[str, Role] = {kind: role for role, kind in KINDS.items()}
+SUMMARY_LIMIT = 20_000
+
+
+class AgentThreads:
+    """See ``ThreadStore``, which says what each verb does."""
+
+    def create_thread(
+        self,
+        organisation: Organisation,
+        *,
+        user: User | None,
+        agent: Agent | None,
+        title: str = "",
+        parent_id: UUID | None = None,
+    ) -> UUID:
+        row = agent.row if agent else None
+        parent = parent_id and Thread.objects.filter(pk=parent_id, organisation=organisation)
+        above = parent.first() if parent else None
+        if user is not None:
+            thread = create_thread(organisation, user=user, agent=row, title=title)
+        else:
+            thread = _nobodys_thread(organisation, row, title)
+        if above is not None:
+            thread.parent, thread.depth = above, above.depth + 1
+            thread.save(update_fields=["parent", "depth"])
+        return thread.pk
+
+    def find(
+        self,
+        thread_id: UUID,
+        *,
+        agent: Agent | None,
+        organisation: Organisation | None,
+        user: User | None,
+    ) -> ThreadInfo:
+        thread = _thread(thread_id, organisation, user)
+        return ThreadInfo(
+            id=thread.pk,
+            organisation=thread.organisation,
+            user=thread.created_by,
+            options=options_of(agent, thread),
+            title=thread.title,
+            summary=thread.summary,
+            status=thread.status,
+            depth=thread.depth,
+        )
+
+    def update(self, thread_id: UUID, changes: dict[str, str]) -> None:
+        limits = {"title": TITLE_LIMIT, "summary": SUMMARY_LIMIT, "status": 8}
+        if unknown := sorted(set(changes) - set(limits)):
+            raise InvalidInput(f"A thread's {', '.join(unknown)} cannot be changed.")
+        if changes.get("status", ThreadStatus.ACTIVE) not in ThreadStatus.values:
+            raise InvalidInput(f"The status is one of: {', '.join(ThreadStatus.values)}.")
+        cleaned = {
+            name: clean_text(value)[:SUMMARY_LIMIT]
+            if name == "summary"
+            else clean_line(value, limits[name])
+            for name, value in changes.items()
+        }
+        with changing(thread_id) as change:
+            change.set_thread(**cleaned)
+        announce_inbox(change.thread)
+
+    def context(
+        self,
+        thread_id: UUID,
+        *,
+        agent: Agent,
+        options: AgentOptions,
+        prompt_id: UUID | None,
+        prompt: ChatMessage | None,
+        messages: Sequence[ChatMessage],
+    ) -> ContextParts:
+        raise NotImplementedError
+
+    def begin(
+        self,
+        thread_id: UUID,
+        *,
+        agent: Agent,
+        user: User | None,
+        inputs: Sequence[NewMessage],
+        prompt_id: UUID | None,
+        key: UUID | None,
+    ) -> Begun:
+        with changing(thread_id) as change:
+            prompt = access_message(change.thread, prompt_id) if prompt_id else None
+            if prompt is None and key is not None:
+                prompt = change.thread.messages.filter(client_key=_of(key, "prompt")).first()
+            again = prompt is not None
+            if prompt is not None and (done := _answered(prompt, key)):
+                return Begun(prompt=saved(prompt), saved=(), pending=None, answered=saved(done))
+            placed: list[Message] = []
+            if prompt is None:
+                placed = place_messages(change, _drafts(inputs, agent, user, key))
+                prompt = placed[-1]
+                change.said(prompt)
+            if prompt.status == MessageStatus.FAILED:
+                raise Conflict("This question has failed; please ask it again.")
+            [pending] = place_messages(
+                change, [_pending(agent)], prompt=prompt, fail_pending=again
+            )
+            _mark(pending, key)
+        announce_inbox(change.thread)
+        return Begun(
+            prompt=saved(prompt),
+            saved=tuple(saved(message) for message in placed),
+            pending=saved(pending),
+        )
+
+    def end_step(
+        self,
+        thread_id: UUID,
+        *,
+        agent: Agent,
+        prompt_id: UUID,
+        pending_id: UUID,
+        messages: Sequence[NewMessage],
+        more: bool,
+        key: UUID | None,
+    ) -> tuple[list[SavedMessage], UUID | None]:
+        with changing(thread_id) as change:
+            prompt = access_message(change.thread, prompt_id)
+            pending = access_message(change.thread, pending_id)
+            if pending.status != MessageStatus.PENDING:
+                raise Conflict("This answer was begun again by somebody else.")
+            drafts = _drafts(messages, agent, None, None)
+            if more:
+                drafts.append(_pending(agent))
+            placed = place_messages(change, drafts, prompt=prompt, pending=pending)
+            if more:
+                _mark(placed[-1], key)
+            else:
+                change.said(placed[0])
+        done = placed[:-1] if more else placed
+        if not more:
+            announce_inbox(change.thread)
+        return [saved(message) for message in done], placed[-1].pk if more else None
+
+    def fail(self, thread_id: UUID, pending_id: UUID, *, error: str, code: str) -> None:
+        with changing(thread_id) as change:
+            pending = change.thread.messages.filter(
+                pk=pending_id, status=MessageStatus.PENDING
+            ).first()
+            if pending is None:
+                return
+            pending.status, pending.error, pending.error_code = (
+                MessageStatus.FAILED,
+                error,
+                code[:64],
+            )
+            change.touch(pending)
+            pending.save(update_fields=["status", "error", "error_code", "seq", "updated_at"])
+
+    def save(
+        self,
+        thread_id: UUID,
+        messages: Sequence[NewMessage],
+        *,
+        agent: Agent | None,
+        user: User | None,
+        prompt_id: UUID | None,
+    ) -> list[SavedMessage]:
+        with changing(thread_id) as change:
+            prompt = access_message(change.thread, prompt_id) if prompt_id else None
+            keys = [message.key for message in messages if message.key]
+            rows = change.thread.messages.filter(client_key__in=keys) if keys else []
+            known = {row.client_key: row for row in rows}
+            new = [message for message in messages if message.key not in known]
+            placed = iter(place_messages(change, _drafts(new, agent, user), prompt=prompt))
+            found = [
+                known[message.key] if message.key in known else next(placed)
+                for message in messages
+            ]
+            if new:
+                change.said(found[-1])
+        announce_inbox(change.thread)
+        return [saved(message) for message in found]
+
+
+def saved(message: Message) -> SavedMessage:
+    """A row as the runtime knows it."""
+    return SavedMessage(
+        id=message.pk,
+        order=message.order,
+        step_order=message.step_order,
+        role=ROLES[message.kind],
+        status=message.status,
+        text=message.text,
+        parts=tuple(message.parts),
+        finish_reason=message.finish_reason,
+    )
+
+
+def _thread(thread_id: UUID, organisation: Organisation | None, user: User | None) -> Thread:
+    if user is not None:
+        thread = access_thread(user, thread_id)
+    else:
+        rows = Thread.objects.present().select_related("organisation", "agent", "created_by")
+        found = rows.filter(pk=thread_id).first()
+        if found is None:
+            raise ThreadNotFound
+        thread = found
+    if organisation is not None and thread.organisation_id != organisation.pk:
+        raise ThreadNotFound
+    return thread
+
+
+def _nobodys_thread(organisation: Organisation, agent: AgentRow | None, title: str) -> Thread:
+    """A thread that a program began for no person; the caller is in a transaction."""
+    thread = Thread.objects.create(
+        organisation=organisation, agent=agent, title=clean_line(title, TITLE_LIMIT)
+    )
+    if agent is not None:
+        ThreadParticipant.objects.create(thread=thread, agent=agent)
+    record_event(organisation, "agent_thread_created", target=f"thread:{thread.pk}")
+    return thread
+
+
+def _drafts(
+    messages: Sequence[NewMessage], agent: Agent | None, user: User | None, key: UUID | None = None
+) -> list[MessageDraft]:
+    """Agent, model and provider are told of what agents say only (T-G14)."""
+    drafts = [
+        MessageDraft(
+            kind=KINDS[message.role],
+            parts=list(message.parts),
+            author=user if message.role == "user" else None,
+            agent=agent.row if agent and message.role == "assistant" else None,
+            author_name=agent.name[:120] if agent and message.role == "assistant" else "",
+            model=message.model[:120],
+            provider=message.provider[:64],
+            finish_reason=message.finish_reason[:32],
+            usage=message.usage,
+            provider_options=message.provider_options,
+            client_key=message.key,
+        )
+        for message in messages
+    ]
+    if key is not None and drafts:
+        drafts[-1].client_key = _of(key, "prompt")
+    return drafts
+
+
+def _pending(agent: Agent) -> MessageDraft:
+    return MessageDraft(
+        kind=MessageKind.AGENT,
+        status=MessageStatus.PENDING,
+        agent=agent.row,
+        author_name=agent.name[:120],
+    )
+
+
+def _of(key: UUID, what: str) -> UUID:
+    return uuid5(key, what)
+
+
+def _mark(pending: Message, key: UUID | None) -> None:
+    """Have a repeated run find its answer."""
+    if key is not None:
+        pending.meta = {**pending.meta, "run": str(key)}
+        pending.save(update_fields=["meta"])
+
+
+def _answered(prompt: Message, key: UUID | None) -> Message | None:
+    """The end of the answer that a run with this key gave, if it came to its end."""
+    if key is None:
+        return None
+    last = prompt.thread.messages.filter(order=prompt.order, meta__run=str(key)).in_order().last()
+    ended = last is not None and last.status == MessageStatus.SUCCESS
+    if not ended or last is None or last.is_tool:
+        return None
+    return last
