@@ -12,6 +12,7 @@ from uuid import UUID
 from django.template.loader import render_to_string
 
 from chat_app.live import records
+from chat_app.live.calls import attach_calls
 from chat_app.models import Message, Thread, ThreadParticipant
 from one_project.common.publish import publish_on_commit
 
@@ -31,6 +32,7 @@ def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool 
         .select_related("author", "agent", "turn")
         .in_order()
     }
+    attach_calls(list(found.values()))
     shown = [render_message(row) for row in found.values() if row.superseded_by_id is None]
     gone = [
         f'<article id="message-{key}" data-removed></article>'

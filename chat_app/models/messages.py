@@ -1,5 +1,7 @@
 """What was said. ``order`` counts prompts; ``step_order`` what belongs to one prompt."""
 
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import Q
 
@@ -8,6 +10,9 @@ from agents_app.providers.parts import Part, TextPart, ToolCallPart, part_from_j
 from chat_app.models.threads import Thread
 from one_project.accounts.models import Organisation, User
 from one_project.common.models import ChangingEntity, choice_check
+
+if TYPE_CHECKING:
+    from agents_app.models import ToolCall
 
 
 class MessageKind(models.TextChoices):
@@ -82,6 +87,9 @@ class Message(ChangingEntity):
     turn = models.ForeignKey(
         "Turn", on_delete=models.SET_NULL, null=True, blank=True, related_name="messages"
     )
+
+    # Of a message of kind tool: filled by ``live.calls.attach_calls``.
+    calls: "list[ToolCall]"
 
     objects = MessageQuerySet.as_manager()
 

@@ -187,7 +187,7 @@ def _asked(
         context=context_options(options),
         prompt=turn.prompt if turn else prompt,
         turn=turn,
-        user_id=turn.requested_by_id if turn else user and user.pk,
+        user_id=turn.requested_by_id if turn else (user.pk if user else None),
         user=lambda: turn.requested_by if turn else user,
     )
 

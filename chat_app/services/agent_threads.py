@@ -1,7 +1,10 @@
 """Threads for programs: how ``agents_app.runtime`` keeps what agents are asked and say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid5
+
+from django.db import transaction
 
 from agents_app.models import Agent as AgentRow
 from agents_app.providers.parts import ChatMessage, Role
@@ -20,8 +23,10 @@ from chat_app.models import (
     ThreadParticipant,
     ThreadStatus,
 )
+from chat_app.runtime.context import build_context, tellable
 from chat_app.runtime.options import options_of
-from chat_app.services.changes import Change, changing
+from chat_app.runtime.said import Listener
+from chat_app.services.changes import changing
 from chat_app.services.messages import place_messages
 from chat_app.services.threads import create_thread
 from chat_app.types import MessageDraft
@@ -53,16 +58,12 @@ class AgentThreads:
         parent_id: UUID | None = None,
     ) -> UUID:
         row = agent.row if agent else None
-        parent = parent_id and Thread.objects.filter(pk=parent_id, organisation=organisation)
-        above = parent.first() if parent else None
+        if parent_id is not None:
+            parent = _thread(parent_id, organisation, None)
+            return _nested_thread(parent, user, row, title).pk
         if user is not None:
-            thread = create_thread(organisation, user=user, agent=row, title=title)
-        else:
-            thread = _nobodys_thread(organisation, row, title)
-        if above is not None:
-            thread.parent, thread.depth = above, above.depth + 1
-            thread.save(update_fields=["parent", "depth"])
-        return thread.pk
+            return create_thread(organisation, user=user, agent=row, title=title).pk
+        return _nobodys_thread(organisation, row, title).pk
 
     def find(
         self,
@@ -109,8 +110,24 @@ class AgentThreads:
         prompt_id: UUID | None,
         prompt: ChatMessage | None,
         messages: Sequence[ChatMessage],
+        user: User | None,
     ) -> ContextParts:
-        raise NotImplementedError
+        thread = _thread(thread_id, None, None)
+        stored = access_message(thread, prompt_id) if prompt_id else None
+        parts = build_context(
+            thread, agent=agent, options=options, prompt=stored, messages=messages, user=user
+        )
+        if stored is not None:
+            answering = tellable(thread).filter(order=stored.order).exclude(pk=stored.pk)
+            # What this call has done already is told whole, its use of tools included.
+            listener = Listener(agent=agent.row, tools_of_others=True)
+            parts = replace(parts, existing_responses=listener.hear(answering.in_order()))
+        # Text beside a stored question is sent in its stead (AG-9).
+        return replace(parts, input_prompt=(prompt,)) if prompt else parts
+
+    def prompt_of(self, thread_id: UUID, key: UUID) -> UUID | None:
+        found = Message.objects.filter(thread_id=thread_id, client_key=_of(key, "prompt"))
+        return found.values_list("pk", flat=True).first()
 
     def begin(
         self,
@@ -124,8 +141,6 @@ class AgentThreads:
     ) -> Begun:
         with changing(thread_id) as change:
             prompt = access_message(change.thread, prompt_id) if prompt_id else None
-            if prompt is None and key is not None:
-                prompt = change.thread.messages.filter(client_key=_of(key, "prompt")).first()
             again = prompt is not None
             if prompt is not None and (done := _answered(prompt, key)):
                 return Begun(prompt=saved(prompt), saved=(), pending=None, answered=saved(done))
@@ -136,9 +151,7 @@ class AgentThreads:
                 change.said(prompt)
             if prompt.status == MessageStatus.FAILED:
                 raise Conflict("This question has failed; please ask it again.")
-            [pending] = place_messages(
-                change, [_pending(agent)], prompt=prompt, fail_pending=again
-            )
+            [pending] = place_messages(change, [_pending(agent)], prompt=prompt, fail_pending=again)
             _mark(pending, key)
         announce_inbox(change.thread)
         return Begun(
@@ -208,8 +221,7 @@ class AgentThreads:
             new = [message for message in messages if message.key not in known]
             placed = iter(place_messages(change, _drafts(new, agent, user), prompt=prompt))
             found = [
-                known[message.key] if message.key in known else next(placed)
-                for message in messages
+                known[message.key] if message.key in known else next(placed) for message in messages
             ]
             if new:
                 change.said(found[-1])
@@ -245,14 +257,40 @@ def _thread(thread_id: UUID, organisation: Organisation | None, user: User | Non
     return thread
 
 
+@transaction.atomic
 def _nobodys_thread(organisation: Organisation, agent: AgentRow | None, title: str) -> Thread:
-    """A thread that a program began for no person; the caller is in a transaction."""
+    """A thread that a program began for no person."""
     thread = Thread.objects.create(
         organisation=organisation, agent=agent, title=clean_line(title, TITLE_LIMIT)
     )
     if agent is not None:
         ThreadParticipant.objects.create(thread=thread, agent=agent)
     record_event(organisation, "agent_thread_created", target=f"thread:{thread.pk}")
+    return thread
+
+
+@transaction.atomic
+def _nested_thread(parent: Thread, user: User | None, agent: AgentRow | None, title: str) -> Thread:
+    """A thread below another one, for the same people."""
+    thread = Thread.objects.create(
+        organisation_id=parent.organisation_id,
+        created_by=user,
+        agent=agent,
+        title=clean_line(title, TITLE_LIMIT),
+        parent=parent,
+        depth=parent.depth + 1,
+    )
+    people = set(
+        ThreadParticipant.objects.filter(thread=parent, user__isnull=False).values_list(
+            "user_id", flat=True
+        )
+    )
+    people |= {user.pk} if user else set()
+    ThreadParticipant.objects.bulk_create(
+        ThreadParticipant(thread=thread, user_id=person) for person in people
+    )
+    if agent is not None:
+        ThreadParticipant.objects.create(thread=thread, agent=agent)
     return thread
 
 

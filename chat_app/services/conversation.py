@@ -13,6 +13,12 @@ from django.utils import timezone
 
 from agents_app.models import Agent
 from agents_app.providers.parts import Part, TextPart, ToolCallPart, ToolResultPart
+from billing_app.services.sending import (
+    check_tokens,
+    estimate_tokens,
+    take_message,
+    take_thread,
+)
 from chat_app.conf import TITLE_LIMIT
 from chat_app.errors import MessageNotFound, MessageTooLong, TurnOver
 from chat_app.live.announce import announce_inbox
@@ -72,12 +78,14 @@ def send_agent_message(
     options: dict[str, Any] | None = None,
     speaker: Agent | None = None,
     asked_by: User | None = None,
+    limited: bool = False,
 ) -> tuple[Message, Turn | None]:
     """Say ``content`` in the thread; a user message asks the agent for an answer.
 
     ``kind`` is user, agent or system. ``agent`` is who is asked (user message, default: the
     thread's agent) or who speaks (agent message). ``tool_call`` and ``result`` attach the use of a
     tool. ``answer`` overrides whether an answer is asked for; ``options`` are AgentOptions for it.
+    ``limited``: the rate limits of people hold (raises RateLimited; nothing was said then).
     ``speaker``: the agent that asks on behalf of ``asked_by`` (a delegation). What waits for a
     person in the thread is denied: something else was said instead. Returns the message and its
     turn.
@@ -108,6 +116,15 @@ def send_agent_message(
                 if pending
                 else None
             )
+            if limited and author is not None:
+                # Last, because others of the organisation wait for these rows.
+                take_message(change.thread.organisation, author)
+                if turn is not None:
+                    check_tokens(
+                        change.thread.organisation,
+                        author,
+                        estimate_tokens(message.text, last_total=_last_total(change.thread)),
+                    )
     except IntegrityError:
         # The same key again: the constraint tells, so that nothing has to be looked up before.
         if found := _already_sent(thread, client_key):
@@ -124,10 +141,11 @@ def continue_thread(
     message: str,
     agent: Agent | None = None,
     client_key: UUID | None = None,
+    limited: bool = False,
 ) -> Turn:
     """Say something as ``user`` and ask for an answer. Raises Conflict when nobody can answer."""
     _, turn = send_agent_message(
-        thread, content=message, author=user, agent=agent, client_key=client_key
+        thread, content=message, author=user, agent=agent, client_key=client_key, limited=limited
     )
     if turn is None:
         raise Conflict("This thread has no agent. Please choose one to answer.")
@@ -141,15 +159,23 @@ def start_thread(
     agent: Agent,
     message: str,
     client_key: UUID | None = None,
+    limited: bool = False,
 ) -> tuple[Thread, Turn]:
-    """Begin a thread with a first message; a repeated request finds the first one's thread."""
+    """Begin a thread with a first message; a repeated request finds the first one's thread.
+
+    ``limited``: raises RateLimited where people begin or say more than they may.
+    """
     checked_text(message)
     try:
         with transaction.atomic():
             if found := _started(organisation, user, client_key):
                 return found
             thread = create_thread(organisation, user=user, agent=agent)
-            turn = continue_thread(thread, user=user, message=message, client_key=client_key)
+            if limited:
+                take_thread(organisation, user)
+            turn = continue_thread(
+                thread, user=user, message=message, client_key=client_key, limited=limited
+            )
             return thread, turn
     except IntegrityError:
         # The same request came twice at the same moment; the other one was first.
@@ -374,6 +400,19 @@ def _editable(thread: Thread, message: Message, user: User) -> Message:
     if latest.author_id != user.pk:
         raise Conflict("Only the person who wrote a question can change it.")
     return latest
+
+
+def _last_total(thread: Thread) -> int | None:
+    """Tokens of the thread's last answer: the next one is likely to take as many (RL-18)."""
+    usage = (
+        thread.messages.filter(kind=MessageKind.AGENT, usage__isnull=False)
+        .order_by("-order", "-step_order")
+        .values_list("usage", flat=True)
+        .first()
+    )
+    if not usage:
+        return None
+    return int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
 
 
 def _name_thread(change: Change, message: Message) -> None:

@@ -1,5 +1,7 @@
 """An agent asks for a person, a person takes the thread over and hands it back."""
 
+from uuid import UUID
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -47,7 +49,7 @@ def escalate(
     return made
 
 
-def staff_ids(thread: Thread) -> list[object]:
+def staff_ids(thread: Thread) -> list[UUID]:
     """The people of the organisation who help others."""
     staff = Membership.objects.active().filter(organisation_id=thread.organisation_id)
     return list(staff.exclude(role=Role.MEMBER).values_list("user_id", flat=True))

@@ -36,8 +36,6 @@ CHUNK_TOKENS, MESSAGE_CHARS, CHUNK_ROWS = 6_000, 4_000, 200
 # Calls of one piece of work; a longer history is gone on with by the next.
 CHUNKS = 10
 SUMMARY_LIMIT = 6_000
-# Bytes in a token, for a look that reads no text; low, so that it errs towards a summary.
-BYTES_PER_TOKEN = 3
 # A summary that failed is asked for again after so many prompts.
 AGAIN_AFTER = 10
 INSTRUCTIONS = (
@@ -60,8 +58,9 @@ class _Chunk:
 @step(name="chat_app.summarise_thread", pool=POOL, timeout=900.0, retry=Retry(attempts=3))
 async def summarise_thread(thread_id: UUID) -> None:
     """Bring the summary up to date, some messages at a time. Where the model fails it stays."""
+    upto = await in_thread(_wanted_of, thread_id)
     for _ in range(CHUNKS):
-        chunk = await in_thread(_next_chunk, thread_id)
+        chunk = None if upto is None else await in_thread(_next_chunk, thread_id, upto)
         if chunk is None:
             return
         text, calls = "", []
@@ -107,7 +106,8 @@ def _wanted(thread: Thread) -> int | None:
     size = Func(F("text"), function="octet_length", output_field=IntegerField())
     newest = _uncovered(thread).order_by("-order", "-step_order")
     rows = list(newest.annotate(size=size).values_list("order", "size")[: window + 1])
-    if len(rows) <= window and _tokens(rows) <= room:
+    # The agent's own prompt and its tools take room too.
+    if len(rows) <= window and _tokens(rows) <= room * 3 // 4:
         return None
     kept, tokens = 0, 0
     while kept < min(len(rows) - 1, window // 2):
@@ -123,21 +123,26 @@ def _wanted(thread: Thread) -> int | None:
 
 
 def _tokens(rows: list[tuple[int, int]]) -> int:
-    return sum(size // BYTES_PER_TOKEN for _, size in rows)
+    """From bytes alone; as many as the estimate of any script makes of them."""
+    return sum(size * 2 // 3 for _, size in rows)
 
 
-def _next_chunk(thread_id: UUID) -> _Chunk | None:
-    threads = Thread.objects.present().select_related("agent")
-    thread = threads.filter(pk=thread_id).first()
-    upto = _wanted(thread) if thread else None
-    if thread is None or upto is None:
+def _thread(thread_id: UUID) -> Thread | None:
+    return Thread.objects.present().select_related("agent").filter(pk=thread_id).first()
+
+
+def _wanted_of(thread_id: UUID) -> int | None:
+    thread = _thread(thread_id)
+    return _wanted(thread) if thread else None
+
+
+def _next_chunk(thread_id: UUID, upto: int) -> _Chunk | None:
+    thread = _thread(thread_id)
+    if thread is None or thread.summary_order >= upto:
         return None
     rows = list(_uncovered(thread).filter(order__lte=upto).in_order()[:CHUNK_ROWS])
     taken = _taken(rows)
-    if len(taken) == len(rows) < CHUNK_ROWS:
-        after = upto
-    else:
-        after = taken[-1].order
+    after = upto if len(taken) == len(rows) < CHUNK_ROWS else taken[-1].order
     if not taken:
         return _Chunk(thread.summary_order, after, None)
     said = "\n\n".join(_line(message) for message in taken)

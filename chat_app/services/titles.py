@@ -80,7 +80,8 @@ def _begin(thread_id: UUID) -> Recorder | None:
 
 
 def _first(thread: Thread, kind: str) -> Message | None:
-    return tellable(thread).filter(kind=kind).exclude(text="").in_order().first()
+    rows = tellable(thread).without_tools().filter(kind=kind).exclude(text="")
+    return rows.in_order().first()
 
 
 class _NamedMeanwhile(Exception):

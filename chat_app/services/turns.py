@@ -25,6 +25,7 @@ from agents_app.providers.events import Usage
 from agents_app.providers.parts import Part, TextPart, ToolCallPart
 from agents_app.runtime.recorded import RecordedCall
 from agents_app.services.ai_calls import keep_calls
+from billing_app.services.sending import settle_tokens
 from chat_app.live.announce import announce_inbox
 from chat_app.models import Message, MessageStatus, Thread, Turn, TurnStatus
 from chat_app.services.changes import Change, changing
@@ -190,6 +191,9 @@ def store_answer(change: Change, turn: Turn, outcome: Outcome) -> Message:
     change.touch(message)
     message.save()
     keep_calls(outcome.calls)
+    if turn.requested_by is not None:
+        spent = sum(call.usage.total_tokens for call in outcome.calls)
+        settle_tokens(turn.organisation, turn.requested_by, spent)
     return message
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_agent
+from billing_app.errors import RateLimited
 from chat_app.access import access_message, access_thread
 from chat_app.errors import TurnOver
 from chat_app.forms import posted_message
@@ -44,8 +45,9 @@ def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
             author=request.user,
             agent=agent,
             client_key=posted.client_key,
+            limited=True,
         )
-    except InvalidInput as error:
+    except (InvalidInput, RateLimited) as error:
         if not answers_with_page(request):
             raise
         return render_thread(request, thread, text=posted.text, error=error)
@@ -60,7 +62,8 @@ def regenerate_answer(request: MemberRequest, thread_id: UUID, message_id: UUID)
     message = access_message(thread, message_id)
     # A message is answered anew once: its id as the key makes a double click one turn.
     turn = regenerate(thread, message, user=request.user, client_key=message.pk)
-    return changed_messages(request, thread, [message.pk, turn.message_id])
+    replaced = thread.messages.filter(superseded_by=turn.message_id).values_list("pk", flat=True)
+    return changed_messages(request, thread, [*replaced, turn.message_id])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,7 +115,7 @@ def stop(request: MemberRequest, thread_id: UUID, turn_id: UUID) -> HttpResponse
             raise
     if turn is None:
         return go_to_thread(request, thread)
-    return changed_messages(request, thread, [turn.message_id])
+    return changed_messages(request, thread, turn.messages.values_list("pk", flat=True))
 
 
 def _answer(turn: Turn | None) -> list[UUID]:

@@ -9,6 +9,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_agent
 from agents_app.models import Agent
+from billing_app.errors import RateLimited
 from chat_app.access import access_thread
 from chat_app.conf import VISIBLE_PAGE
 from chat_app.forms import asked_cursor, posted_message
@@ -47,8 +48,9 @@ def home(request: MemberRequest) -> HttpResponse:
             agent=agent,
             message=posted.text,
             client_key=posted.client_key,
+            limited=True,
         )
-    except InvalidInput as error:
+    except (InvalidInput, RateLimited) as error:
         if not answers_with_page(request):
             raise
         return _home(request, text=posted.text, agent_id=posted.agent_id, error=error)

@@ -9,12 +9,13 @@ class AppError(Exception):
 
     ``user_message`` is shown to people as it is; ``code`` is stable and read by programs;
     ``status`` is the HTTP status an interface answers with; ``retryable`` says whether the same
-    call may succeed later without being changed.
+    call may succeed later without being changed, ``retry_after`` in how many seconds.
     """
 
     code = "error"
     status = 400
     retryable = False
+    retry_after: float | None = None
     user_message = "This could not be done."
 
     def __init__(self, user_message: str | None = None, *, detail: str = "") -> None:

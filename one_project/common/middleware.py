@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from one_project.common.errors import AppError
-from one_project.common.pages import error_response
+from one_project.common.pages import app_error_response, error_response
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ErrorsMiddleware:
         if isinstance(error, AppError):
             if error.detail:
                 logger.info("%s %s: %s", request.method, request.path, error.detail)
-            return error_response(request, error.status, error.code, error.user_message)
+            return app_error_response(request, error)
         if isinstance(error, OperationalError | InterfaceError):
             logger.error("database unavailable for %s %s: %s", request.method, request.path, error)
             return error_response(

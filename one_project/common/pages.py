@@ -1,10 +1,13 @@
 """Error answers in the form the asker can use: JSON, an HTMX fragment, or a page."""
 
 import logging
+import math
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+
+from one_project.common.errors import AppError
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,14 @@ def error_response(request: HttpRequest, status: int, code: str, message: str) -
         response["HX-Reswap"] = "beforeend"
         return response
     return render(request, "error.html", context, status=status)
+
+
+def app_error_response(request: HttpRequest, error: AppError) -> HttpResponse:
+    """A typed error; one that time cures says in how many whole seconds."""
+    response = error_response(request, error.status, error.code, error.user_message)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,15 +1,85 @@
-"""The admin of what is only looked at there."""
+"""What every admin here has in common, and the admin of what is only looked at there."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
+from django.db.models import JSONField, Model, Q, QuerySet
 from django.http import HttpRequest
+from unfold.paginator import InfinitePaginator
+
+from one_project.common.ids import parse_id
+
+# unfold ships no types; at run time its classes stand where Django's stand for the type checker.
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin, TabularInline
+else:
+    from unfold.admin import ModelAdmin, TabularInline
+
+__all__ = ["ModelAdmin", "PlainAdmin", "ReadOnlyAdmin", "TabularInline", "recent_values", "shown"]
+
+Row = TypeVar("Row", bound=Model)
+
+RECENT = 2_000
+SHOWN_CHARS = 100_000
+HIDDEN = "(hidden)"
+_SECRET = re.compile(
+    r"password|passwd|secret|credential|authorization|cookie"
+    r"|api[_-]?key|private[_-]?key|(^|[_-])token$",
+    re.IGNORECASE,
+)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PlainAdmin(ModelAdmin[Row]):
+    """Newest first, found by any id in full, and no bulk deletion unless ``bulk_delete``.
+
+    ``id_fields``: columns an id that is searched for may stand in. ``list_defer``: columns that
+    are too long to read for a list.
+    """
+
+    # UUIDv7 keys are in the order of creation, and their index is always there.
+    ordering: ClassVar[Sequence[str]] = ["-id"]
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_fullwidth = True
+    warn_unsaved_form = True
+    id_fields: ClassVar[Sequence[str]] = ["id"]
+    list_defer: ClassVar[Sequence[str]] = []
+    bulk_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Row]":
+        queryset: QuerySet[Row] = super().get_queryset(request)
+        if self.list_defer and _is_list(request):
+            queryset = queryset.defer(*self.list_defer)
+        return queryset
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Row]", search_term: str
+    ) -> "tuple[QuerySet[Row], bool]":
+        wanted = parse_id(search_term.strip())
+        if wanted is None:
+            return super().get_search_results(request, queryset, search_term.replace("\0", ""))
+        # Not by ``search_fields``: their comparison as text would use no index.
+        anywhere = Q.create([(name, wanted) for name in self.id_fields], connector=Q.OR)
+        return queryset.filter(anywhere), False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = dict(super().get_actions(request))
+        if not self.bulk_delete:
+            actions.pop("delete_selected", None)
+        return actions
+
+
+class ReadOnlyAdmin(PlainAdmin[Row]):
     """For rows that change by the verbs of services only: a hand in them could break a rule."""
 
-    show_full_result_count = False
+    # Counting a large table costs more than the page it is for.
+    paginator = InfinitePaginator
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, *parent: object) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -17,3 +87,70 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Row | None:
+        """The row with its JSON made fit to be shown; it is never saved."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            for field in found._meta.concrete_fields:
+                if isinstance(field, JSONField):
+                    setattr(found, field.attname, shown(getattr(found, field.attname)))
+        return found
+
+
+def shown(value: Any) -> Any:
+    """``value`` without what looks like a secret by its name, and cut where it is too long."""
+    value = _without_secrets(value)
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    if len(text) <= SHOWN_CHARS:
+        return value
+    return {
+        "cut": f"The first {SHOWN_CHARS:,} of {len(text):,} characters",
+        "text": text[:SHOWN_CHARS],
+    }
+
+
+def is_secret(name: str) -> bool:
+    """Whether a key names something nobody should read."""
+    return bool(_SECRET.search(name))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: HIDDEN if is_secret(str(key)) and item else _without_secrets(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def recent_values(field: str, title: str = "") -> type[admin.SimpleListFilter]:
+    """A filter by what ``field`` holds in the newest rows one may see.
+
+    Django's own reads the whole table for its choices.
+    """
+
+    class RecentValues(admin.SimpleListFilter):
+        parameter_name = field
+
+        def lookups(
+            self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
+        ) -> list[tuple[str, str]]:
+            newest = model_admin.get_queryset(request).order_by("-pk").values(field)[:RECENT]
+            values = {row[field] for row in newest}
+            return [(str(value), str(value)) for value in sorted(values - {None, ""})]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            return queryset.filter(**{field: self.value()}) if self.value() else queryset
+
+    RecentValues.title = title or field.replace("_", " ")
+    return RecentValues
+
+
+def _is_list(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return bool(match and match.url_name and match.url_name.endswith("_changelist"))

@@ -234,6 +234,18 @@ ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
 ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
 # Raw requests and responses of model calls are kept so long, for the playground; 0 keeps none.
 ONE_RAW_CALL_DAYS = env.int("ONE_RAW_CALL_DAYS", default=7)
+# Rate limits (docs/rate-limits.md); "off" lifts one.
+ONE_LIMIT_MESSAGES_PER_USER = env("ONE_LIMIT_MESSAGES_PER_USER", default="window 1/5s burst 2")
+ONE_LIMIT_MESSAGES_PER_ORGANISATION = env(
+    "ONE_LIMIT_MESSAGES_PER_ORGANISATION", default="bucket 1000/60s"
+)
+ONE_LIMIT_TOKENS_PER_USER = env(
+    "ONE_LIMIT_TOKENS_PER_USER", default="bucket 20000/60s burst 100000"
+)
+ONE_LIMIT_TOKENS_PER_ORGANISATION = env(
+    "ONE_LIMIT_TOKENS_PER_ORGANISATION", default="bucket 200000/60s burst 1000000"
+)
+ONE_LIMIT_THREADS_PER_USER = env("ONE_LIMIT_THREADS_PER_USER", default="bucket 20/60s burst 40")
 # How long a tool call waits for a person's approval, in seconds.
 ONE_APPROVAL_EXPIRES = env.int("ONE_APPROVAL_EXPIRES", default=30 * 24 * 3600)
 ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)

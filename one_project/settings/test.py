@@ -16,3 +16,9 @@ ONE_MODEL_RETRIES = [0.01, 0.02, 0.04]
 DATABASES["default"]["OPTIONS"] = {}
 # The tests' Postgres has always just been started.
 ONE_RESTART_GRACE = 0.0
+# Tests that are not about limits say more than people do.
+ONE_LIMIT_MESSAGES_PER_USER = "off"
+ONE_LIMIT_MESSAGES_PER_ORGANISATION = "off"
+ONE_LIMIT_TOKENS_PER_USER = "off"
+ONE_LIMIT_TOKENS_PER_ORGANISATION = "off"
+ONE_LIMIT_THREADS_PER_USER = "off"

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from one_project.accounts.models.organisations import Membership, Organisation, Team
 from one_project.accounts.models.users import User
@@ -19,10 +19,10 @@ class GrantLevel(models.TextChoices):
 class GrantQuerySet(models.QuerySet["Grant"]):
     def for_person(self, user: User, organisation: Organisation) -> "GrantQuerySet":
         """Given to the person, to a team of theirs, or to everybody, while they are a member."""
-        if not Membership.objects.active().filter(user=user, organisation=organisation).exists():
-            return self.none()
+        member = Membership.objects.active().filter(user=user, organisation=organisation)
         return self.filter(
             Q(user=user) | Q(team__team_members__user=user) | Q(user=None, team=None),
+            Exists(member),
             organisation=organisation,
         )
 

@@ -1,0 +1,1 @@
+"""Algorithms of the limits: they decide and store nothing."""
