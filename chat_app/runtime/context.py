@@ -21,6 +21,7 @@ from agents_app.runtime.agent import Agent, ContextParts
 from agents_app.runtime.context import assemble, trim, without_orphans
 from agents_app.runtime.prompt_text import fill_variables, variables_in
 from agents_app.runtime.tokens import context_window, count_tools
+from agents_app.tools.catalogue import Offered
 from agents_app.types import AgentOptions, ContextOptions
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from chat_app.models.messages import MessageQuerySet
@@ -37,10 +38,15 @@ ANSWER_RESERVE = 8_192
 SUMMARY = "Summary of the earlier conversation: "
 
 
-def build_request(turn: Turn) -> ChatRequest:
-    """The model call of the turn's present step. The turn's prompt is always in it."""
+def build_request(turn: Turn, *, offered: Mapping[str, Offered] | None = None) -> ChatRequest:
+    """The model call of the turn's present step. The turn's prompt is always in it.
+
+    ``offered``: its tools, where the caller has read them already.
+    """
     agent, options = turn_agent(turn), turn_options(turn)
-    tools = tuple(offered.definition.spec for offered in turn_tools(turn, options).values())
+    if offered is None:
+        offered = turn_tools(turn, options)
+    tools = tuple(one.definition.spec for one in offered.values())
     room = budget(options) - count_tools(tools, model_name(options))
     parts = build_context(turn, agent=agent, options=options)
     return ChatRequest(

@@ -21,13 +21,21 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Now
 
 from agents_app.errors import AgentExecutionError
+from agents_app.models import Agent
 from agents_app.providers.events import Usage
 from agents_app.providers.parts import Part, TextPart, ToolCallPart
 from agents_app.runtime.recorded import RecordedCall
 from agents_app.services.ai_calls import keep_calls
 from billing_app.services.sending import settle_tokens
 from chat_app.live.announce import announce_inbox
-from chat_app.models import Message, MessageStatus, Thread, Turn, TurnStatus
+from chat_app.models import (
+    Message,
+    MessageStatus,
+    Thread,
+    ThreadParticipant,
+    Turn,
+    TurnStatus,
+)
 from chat_app.services.changes import Change, changing
 from chat_app.services.messages import set_parts
 from one_project.accounts.services.events import record_event
@@ -107,6 +115,23 @@ def begin_turn(turn_id: UUID, *, token: UUID) -> Turn | None:
             change.touch(turn.message)
             turn.message.save(update_fields=["seq", "updated_at"])
     return turn
+
+
+def route_turn(turn: Turn, agent: Agent | None, *, token: UUID) -> bool:
+    """``agent`` answers the turn, as was just chosen; False when the turn is ours no more."""
+    with changing(turn.thread_id) as change:
+        meta = {key: value for key, value in turn.meta.items() if key != "route"}
+        held = WorkItem.objects.filter(pk=OuterRef("work_id"), token=token)
+        ours = Turn.objects.owned(turn.attempt).filter(Exists(held), pk=turn.pk)
+        if not ours.update(agent=agent, meta=meta, updated_at=Now()):
+            return False
+        turn.agent, turn.meta = agent, meta
+        if agent is not None:
+            turn.message.agent, turn.message.author_name = agent, agent.name
+            ThreadParticipant.objects.get_or_create(thread=change.thread, agent=agent)
+        change.touch(turn.message)
+        turn.message.save(update_fields=["agent", "author_name", "seq", "updated_at"])
+    return True
 
 
 _CHECKPOINT = """

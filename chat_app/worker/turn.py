@@ -28,6 +28,7 @@ from chat_app.runtime.context import build_request
 from chat_app.runtime.options import last_step, turn_options, turn_tools
 from chat_app.services.steps import StepTools, end_step
 from chat_app.services.turns import Checkpoint, Outcome, begin_turn, finish_turn
+from chat_app.worker.routing import routed
 from one_project.common import metrics
 from one_project.common.crash_points import crash_point
 from one_project.common.database import in_thread
@@ -240,14 +241,26 @@ def patience_of(retries: int | None) -> Sequence[float]:
 
 async def begin(turn_id: UUID, broadcaster: Broadcaster) -> RunningTurn | None:
     """Begin the turn and read its context; None when there is nothing to answer any more."""
-    begun = await in_thread(_begin_with_context, turn_id, current_work().claimed.token)
-    return RunningTurn(*begun, broadcaster) if begun else None
-
-
-def _begin_with_context(turn_id: UUID, token: UUID) -> tuple[Turn, ChatRequest, StepTools] | None:
-    turn = begin_turn(turn_id, token=token)
+    token = current_work().claimed.token
+    turn, prepared = await in_thread(_begin_with_context, turn_id, token)
     if turn is None:
         return None
+    if prepared is None:
+        await routed(turn, token)
+        prepared = await in_thread(_prepare, turn)
+    return RunningTurn(turn, *prepared, broadcaster)
+
+
+def _begin_with_context(
+    turn_id: UUID, token: UUID
+) -> tuple[Turn | None, tuple[ChatRequest, StepTools] | None]:
+    turn = begin_turn(turn_id, token=token)
+    # Who answers decides what there is to read.
+    ready = turn is not None and "route" not in turn.meta
+    return turn, _prepare(turn) if turn is not None and ready else None
+
+
+def _prepare(turn: Turn) -> tuple[ChatRequest, StepTools]:
     options = turn_options(turn)
     tools = StepTools(offered=turn_tools(turn, options), options=options)
-    return turn, build_request(turn), tools
+    return build_request(turn), tools

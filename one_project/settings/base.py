@@ -214,6 +214,8 @@ OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
 ONE_CHAT_MODEL = env("ONE_CHAT_MODEL", default="gpt-5-mini")
 ONE_EMBEDDING_MODEL = env("ONE_EMBEDDING_MODEL", default="text-embedding-3-small")
+# Chooses who answers in threads that are routed by a model; empty: the chat model.
+ONE_ROUTER_MODEL = env("ONE_ROUTER_MODEL", default="")
 ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
 
 ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)
