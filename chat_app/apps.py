@@ -8,7 +8,7 @@ class ChatConfig(AppConfig):
         """Register the tools of the chat, and the services that apps below tell of things."""
         from agents_app.runtime.store import register_store
         from chat_app.builtins import people, threads  # noqa: F401
-        from chat_app.services import delegation, steps  # noqa: F401
+        from chat_app.services import delegation, following, steps  # noqa: F401
         from chat_app.services.agent_threads import AgentThreads
 
         register_store(AgentThreads())

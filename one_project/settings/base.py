@@ -234,6 +234,8 @@ ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=3.0)
 ONE_TURN_FIRST_TOKEN_TIMEOUT = env.float("ONE_TURN_FIRST_TOKEN_TIMEOUT", default=60.0)
 ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
 ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
+# Whether the model names a thread after its first answer.
+ONE_THREAD_TITLES = env.bool("ONE_THREAD_TITLES", default=True)
 # Raw requests and responses of model calls are kept so long, for the playground; 0 keeps none.
 ONE_RAW_CALL_DAYS = env.int("ONE_RAW_CALL_DAYS", default=7)
 # Rate limits (docs/rate-limits.md); "off" lifts one.

@@ -22,3 +22,5 @@ ONE_LIMIT_MESSAGES_PER_ORGANISATION = "off"
 ONE_LIMIT_TOKENS_PER_USER = "off"
 ONE_LIMIT_TOKENS_PER_ORGANISATION = "off"
 ONE_LIMIT_THREADS_PER_USER = "off"
+# A scripted model has answers for what a test asks, and for nothing else.
+ONE_THREAD_TITLES = False
