@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class BillingConfig(AppConfig):
     name = "billing_app"
+    verbose_name = "Billing"
 
     def ready(self) -> None:
         from billing_app.conf import SETTINGS

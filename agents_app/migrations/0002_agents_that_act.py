@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('request', models.JSONField(blank=True, null=True)),
                 ('response', models.JSONField(blank=True, null=True)),
             ],
+            options={'verbose_name': 'AI call'},
         ),
         migrations.CreateModel(
             name='PromptVersion',

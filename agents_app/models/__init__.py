@@ -1,5 +1,6 @@
 from agents_app.models.agents import Agent, AgentKind
 from agents_app.models.ai_calls import AICall, AICallStatus, Purpose
+from agents_app.models.documents import Document
 from agents_app.models.prompts import Prompt, PromptVersion
 from agents_app.models.tool_calls import CallStatus, ToolCall
 from agents_app.models.tools import Approval, Effect, Tool, ToolAllowance, ToolKind
@@ -11,6 +12,7 @@ __all__ = [
     "AgentKind",
     "Approval",
     "CallStatus",
+    "Document",
     "Effect",
     "Prompt",
     "PromptVersion",

@@ -68,6 +68,7 @@ class AICall(Entity):
     response = models.JSONField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "AI call"
         constraints = [
             choice_check("ai_call_status_known", "status", AICallStatus),
             choice_check("ai_call_purpose_known", "purpose", Purpose),

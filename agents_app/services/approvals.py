@@ -122,8 +122,11 @@ def edit_and_approve(call: ToolCall, *, by: User, arguments: Any, args: str = ""
 def answer_question(call: ToolCall, *, by: User, text: str) -> ToolCall:
     """A person's answer is the result of the tool that asked (HU-9).
 
-    Raises InvalidInput when it is empty, ApprovalGone when the question waits no more.
+    Raises InvalidInput when it is empty, ApprovalGone when the question waits no more (or is none:
+    a delegation waits for an agent).
     """
+    if call.child_thread_id is not None:
+        raise ApprovalGone
     answer = clean_text(text).strip()
     if not answer:
         raise InvalidInput("Please write an answer first.")

@@ -1,4 +1,4 @@
-"""Switching agents on and off, and sharing them with their organisation."""
+"""Sharing many agents at once with their organisations."""
 
 from collections.abc import Iterable
 
@@ -10,34 +10,17 @@ from one_project.accounts.services.events import record_event
 
 
 @transaction.atomic
-def set_active(agents: Iterable[Agent], is_active: bool, *, by: User | None) -> int:
-    """Let people use the agents, or not any more; returns how many that changed."""
-    return _set(agents, "is_active", is_active, by)
+def set_agents_shared(agents: Iterable[Agent], *, by: User, is_shared: bool) -> int:
+    """Let everybody in its organisation use each agent, or only whom it was given to.
 
-
-@transaction.atomic
-def set_shared(agents: Iterable[Agent], is_shared: bool, *, by: User | None) -> int:
-    """Share the agents with everybody in their organisation, or not; returns how many changed."""
-    return _set(agents, "is_shared", is_shared, by)
-
-
-def _set(agents: Iterable[Agent], field: str, value: bool, by: User | None) -> int:
+    Returns how many that changed.
+    """
     ids = [agent.pk for agent in agents]
-    changing = list(
-        Agent.objects.select_for_update(of=("self",))
-        .select_related("organisation")
-        .filter(pk__in=ids)
-        .exclude(**{field: value})
-        .order_by("pk")
-    )
+    locked = Agent.objects.select_for_update(of=("self",)).select_related("organisation")
+    changing = list(locked.filter(pk__in=ids).exclude(is_shared=is_shared).order_by("pk"))
     for agent in changing:
-        setattr(agent, field, value)
-        agent.save(update_fields=[field, "updated_at"])
-        record_event(
-            agent.organisation,
-            "agent_changed",
-            actor=by,
-            target=f"agent:{agent.pk}",
-            data={field: value},
-        )
+        agent.is_shared = is_shared
+        agent.save(update_fields=["is_shared", "updated_at"])
+        kind = "agent_shared" if is_shared else "agent_unshared"
+        record_event(agent.organisation, kind, actor=by, target=f"agent:{agent.pk}")
     return len(changing)

@@ -9,11 +9,14 @@ from agents_app.runtime.recorded import RecordedCall
 from agents_app.runtime.store import ToolUse, register_ledger
 from agents_app.runtime.tool_use import args_hash
 from agents_app.services.ai_calls import keep_calls
+from one_project.common.text import clean_json, clean_text
 
 
 @transaction.atomic
 def keep_run(calls: Sequence[RecordedCall], uses: Sequence[ToolUse]) -> None:
     """Store both; uses of tools outside of any organisation are nobody's and not stored."""
+    for call in calls:
+        call.request, call.response = clean_json(call.request), clean_json(call.response)
     keep_calls(calls)
     rows = [_row(use) for use in uses if not use.context.organisation._state.adding]
     # A provider may say one call id twice in a message; the first is the record.
@@ -31,16 +34,16 @@ def _row(use: ToolUse) -> ToolCall:
         tool_id=use.offered.definition.tool_id if use.offered else None,
         thread_id=context.thread_id,
         message_id=use.message_id,
-        call_id=call.id[:128],
+        call_id=clean_text(call.id)[:128],
         position=use.position,
-        name=call.name[:128],
+        name=clean_text(call.name)[:128],
         effect=use.offered.definition.effect if use.offered else Effect.READ,
-        arguments=call.arguments if fits else {"raw": call.arguments},
+        arguments=clean_json(call.arguments if fits else {"raw": call.arguments}),
         args_hash=args_hash(call.name, call.arguments),
         custom=_storable(context.custom),
         status=outcome.status,
         output=outcome.output,
-        told=outcome.told,
+        told=clean_text(outcome.told),
         error_code=outcome.error_code[:64],
         started_at=use.started_at,
         finished_at=use.finished_at,
@@ -52,7 +55,8 @@ def _storable(custom: object) -> object:
     if not isinstance(custom, dict):
         return {}
     plain = str | int | float | bool | None
-    return {str(key): value for key, value in custom.items() if isinstance(value, plain)}
+    kept = {str(key): value for key, value in custom.items() if isinstance(value, plain)}
+    return clean_json(kept)
 
 
 register_ledger(keep_run)

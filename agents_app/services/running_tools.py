@@ -1,14 +1,13 @@
 """A tool call as a piece of work: begun, its rights looked at again, run, its end recorded."""
 
 import asyncio
+import logging
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, DataError, OperationalError, transaction
 
-from agents_app.models import CallStatus, ToolCall
-from agents_app.runtime.agent import Agent, agent_of
-from agents_app.runtime.offers import offers
+from agents_app.models import CallStatus, Effect, ToolCall
 from agents_app.runtime.tool_use import (
     ToolOutcome,
     args_hash,
@@ -16,12 +15,14 @@ from agents_app.runtime.tool_use import (
     outcome_of_value,
     use_tool,
 )
+from agents_app.services.approvals import offered_for
 from agents_app.services.tool_calls import (
     begin_call,
     end_call,
     holding,
     run_by,
     settle_call,
+    start_call,
     unknown_outcome,
 )
 from agents_app.tools.catalogue import Offered
@@ -37,6 +38,13 @@ from one_project.workflows.types import Claimed, Result
 # Tools wait for others most of the time; how many a process carries is its own limit.
 POOL = declare_pool("tools", None)
 NOT_ALLOWED = "This tool may not be used here any more."
+UNREADABLE = "The tool's result could not be stored."
+# How long the end of a call is offered to a database that is away.
+RECORD_PATIENCE = 120.0
+# How often a call that was never begun is given to a worker.
+MAX_STARTS = 3
+
+logger = logging.getLogger(__name__)
 
 
 @step(name="agents_app.run_tool_call", pool=POOL, lease=3.0)
@@ -49,7 +57,7 @@ async def run_tool_call(call_id: UUID) -> None:
     crash_point("tool_begun")
     if offered is None:
         outcome = ToolOutcome.error(NOT_ALLOWED, "not_allowed", CallStatus.DENIED)
-        await in_thread(settle_call, call, outcome, work)
+        await _record(call, outcome, work)
         return
     if offered.definition.in_transaction:
         await in_thread(_in_one_transaction, call, offered, work)
@@ -62,7 +70,27 @@ async def run_tool_call(call_id: UUID) -> None:
         repeated = offered.definition.may_be_repeated
         outcome = _stopped() if repeated else unknown_outcome()
     crash_point("tool_effect_done")
-    await in_thread(settle_call, call, outcome, work)
+    await _record(call, outcome, work)
+
+
+async def _record(call: ToolCall, outcome: ToolOutcome, work: Claimed) -> None:
+    """Store the end; a database that is away for a while must not make it a failure, because the
+    effect has happened. The lease decides in the end."""
+    loop = asyncio.get_running_loop()
+    deadline, delay = loop.time() + RECORD_PATIENCE, 0.2
+    while True:
+        try:
+            await in_thread(settle_call, call, outcome, work)
+            return
+        except DataError as error:
+            logger.warning("the result of tool call %s cannot be stored: %s", call.pk, error)
+            outcome = ToolOutcome.error(UNREADABLE, "invalid_result")
+        except DatabaseError as error:
+            if loop.time() > deadline:
+                raise
+            logger.warning("the end of tool call %s is not stored yet: %s", call.pk, error)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 2.0)
 
 
 def _stopped() -> ToolOutcome:
@@ -88,9 +116,7 @@ def _still_allowed(call: ToolCall) -> Offered | None:
             return None
     if call.agent is not None and not call.agent.is_active:
         return None
-    agent = agent_of(call.agent) if call.agent else Agent(name="")
-    listed = call.meta.get("tools")
-    return offers(agent, call.organisation, user, listed).get(call.name)
+    return offered_for(call)
 
 
 def context_of(call: ToolCall, offered: Offered) -> ToolContext:
@@ -117,6 +143,9 @@ def _in_one_transaction(call: ToolCall, offered: Offered, work: Claimed) -> None
             with transaction.atomic():
                 value = offered.definition.run(context_of(call, offered), call.arguments)
                 outcome = outcome_of_value(value)
+        except OperationalError:
+            # A deadlock, a lost connection: nothing has happened, so it is done again.
+            raise
         except Exception as error:
             outcome = outcome_of_error(call.name, error)
         crash_point("tool_effect_done")
@@ -129,14 +158,43 @@ def tool_call_over(result: Result, context: dict[str, Any]) -> None:
     call = ToolCall.objects.open().filter(pk=context["call"]).first()
     if call is None or call.status == CallStatus.WAITING:
         return
-    if result.kind == "canceled":
-        outcome = _stopped()
-    elif call.status == CallStatus.RUNNING and result.error_kind in {"WorkerLost", "unknown"}:
+    never_begun = call.status == CallStatus.APPROVED and result.error_kind == "WorkerLost"
+    if never_begun and _started_again(call):
+        return
+    if call.status == CallStatus.RUNNING and _may_have_acted(call):
+        # However the work has ended: the call began, and nobody recorded what came of it.
         outcome = unknown_outcome()
+    elif result.kind == "canceled":
+        outcome = _stopped()
     else:
         outcome = ToolOutcome.error("The tool could not be run.", "tool_failed")
     with holding(call):
         end_call(call, outcome)
+
+
+def _started_again(call: ToolCall) -> bool:
+    """Have another worker run what has been allowed and never begun; not without end.
+
+    Should the first one only be slow: who begins it is decided by its row.
+    """
+    starts = call.meta.get("starts", 1)
+    offered = offered_for(call) if starts < MAX_STARTS else None
+    if offered is None:
+        return False
+    with holding(call):
+        call.meta["starts"] = starts + 1
+        call.save(update_fields=["meta", "updated_at"])
+        start_call(call, offered)
+    return True
+
+
+def _may_have_acted(call: ToolCall) -> bool:
+    """Whether a run that left no record may have had an effect all the same: not a read, nor what
+    would have committed its record with it."""
+    if call.effect == Effect.READ:
+        return False
+    offered = offered_for(call)
+    return offered is None or not offered.definition.in_transaction
 
 
 run_by(run_tool_call, tool_call_over)

@@ -64,35 +64,46 @@ def share(thing: Thing, *, by: User, sharing: Sharing) -> None:
     """
     if sharing.mode not in MODES:
         raise InvalidFields({"mode": "Please choose who may use this."})
-    organisation, kind = thing.organisation, object_type(thing)
-    for_everybody = sharing.mode == ORGANISATION
-    if isinstance(thing, Tool):
-        if for_everybody:
-            grant(organisation, kind, thing.pk, by=by)
-        else:
-            revoke(organisation, kind, thing.pk, by=by)
-    elif thing.is_shared != for_everybody:
-        type(thing).objects.filter(pk=thing.pk).update(is_shared=for_everybody)  # type: ignore[attr-defined]
-        thing.is_shared = for_everybody
+    _set_for_everybody(thing, by, sharing.mode == ORGANISATION)
     if sharing.mode == PRIVATE:
-        revoke_all(organisation, kind, thing.pk, by=by)
+        revoke_all(thing.organisation, object_type(thing), thing.pk, by=by)
         return
-    people = _people(thing, sharing)
     given = {row.user_id or row.team_id: row.level for row in grants_on(thing)}
-    for user, level in people:
-        if given.get(user.pk, "") == level:
-            continue
-        if level:
-            grant(organisation, kind, thing.pk, by=by, user=user, level=level)
+    people, teams = _people(thing, sharing), _teams(thing, sharing)
+    changes = [
+        *(_Change(level, user=user) for user, level in people if given.get(user.pk, "") != level),
+        *(_Change(level, team=team) for team, level in teams if given.get(team.pk, "") != level),
+    ]
+    for change in changes:
+        change.apply(thing, by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The new level of one person or team; "" takes access back."""
+
+    level: str
+    user: User | None = None
+    team: Team | None = None
+
+    def apply(self, thing: Thing, by: User) -> None:
+        place = (thing.organisation, object_type(thing), thing.pk)
+        if self.level:
+            grant(*place, by=by, user=self.user, team=self.team, level=self.level)
         else:
-            revoke(organisation, kind, thing.pk, by=by, user=user)
-    for team, level in _teams(thing, sharing):
-        if given.get(team.pk, "") == level:
-            continue
-        if level:
-            grant(organisation, kind, thing.pk, by=by, team=team, level=level)
+            revoke(*place, by=by, user=self.user, team=self.team)
+
+
+def _set_for_everybody(thing: Thing, by: User, is_shared: bool) -> None:
+    if isinstance(thing, Tool):
+        place = (thing.organisation, object_type(thing), thing.pk)
+        if is_shared:
+            grant(*place, by=by)
         else:
-            revoke(organisation, kind, thing.pk, by=by, team=team)
+            revoke(*place, by=by)
+    elif thing.is_shared != is_shared:
+        thing.is_shared = is_shared
+        thing.save(update_fields=["is_shared"])
 
 
 def _people(thing: Thing, sharing: Sharing) -> list[tuple[User, str]]:

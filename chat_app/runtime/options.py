@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from agents_app.models import Agent as AgentRow
 from agents_app.runtime.agent import Agent, agent_of
-from agents_app.tools.catalogue import Offered, offered_tools
-from agents_app.tools.definitions import ToolDefinition
+from agents_app.runtime.offers import offers
+from agents_app.tools.catalogue import Offered
 from agents_app.types import DEFAULT_MAX_STEPS, AgentOptions, read_options
 from chat_app.models import Thread, Turn
 from one_project.accounts.models import Organisation, User
@@ -76,7 +76,7 @@ def tool_choice(options: AgentOptions, step: int) -> str | None:
 
 
 def turn_tools(turn: Turn, options: AgentOptions) -> dict[str, Offered]:
-    """What the agent may use in this turn, by name, in its order. Two queries at most."""
+    """What the agent may use in this turn, by name, in its order. Three queries at most."""
     return tools_of(turn_agent(turn), options, turn.organisation, turn.requested_by)
 
 
@@ -84,14 +84,7 @@ def tools_of(
     agent: Agent | None, options: AgentOptions, organisation: Organisation, user: User | None
 ) -> dict[str, Offered]:
     """As ``turn_tools``. ``options.tools`` replaces the agent's list; definitions need no row."""
-    own = agent.tools if agent else ()
-    defined = {tool.name: tool for tool in own if isinstance(tool, ToolDefinition)}
-    names = [tool.name if isinstance(tool, ToolDefinition) else tool for tool in own]
-    if options.tools is not None:
-        names = options.tools
-    found = offered_tools([name for name in names if name not in defined], organisation, user)
-    found |= {name: Offered(definition) for name, definition in defined.items()}
-    return {name: found[name] for name in dict.fromkeys(names) if name in found}
+    return offers(agent or Agent(name=""), organisation, user, options.tools)
 
 
 def _stored(data: Mapping[str, Any] | None, where: str) -> AgentOptions:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 
 from agents_app.models import Agent as AgentRow
-from agents_app.providers.parts import ChatMessage, Role
+from agents_app.providers.parts import ChatMessage
 from agents_app.runtime.agent import Agent, ContextParts
 from agents_app.runtime.store import Begun, NewMessage, SavedMessage, ThreadInfo
 from agents_app.types import AgentOptions
@@ -17,31 +17,32 @@ from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce_inbox
 from chat_app.models import (
     Message,
-    MessageKind,
     MessageStatus,
     Thread,
     ThreadParticipant,
     ThreadStatus,
+    TitleBy,
 )
 from chat_app.runtime.context import build_context, tellable
 from chat_app.runtime.options import options_of
 from chat_app.runtime.said import Listener
+from chat_app.services.agent_messages import (
+    answer_of_run,
+    drafts_of,
+    key_of,
+    mark_run,
+    pending_draft,
+    replace_earlier,
+    saved,
+)
 from chat_app.services.changes import changing
 from chat_app.services.messages import place_messages
 from chat_app.services.threads import create_thread
-from chat_app.types import MessageDraft
 from one_project.accounts.models import Organisation, User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import Conflict, InvalidInput
 from one_project.common.text import clean_line, clean_text
 
-KINDS: dict[Role, str] = {
-    "user": MessageKind.USER,
-    "assistant": MessageKind.AGENT,
-    "system": MessageKind.SYSTEM,
-    "tool": MessageKind.TOOL,
-}
-ROLES: dict[str, Role] = {kind: role for role, kind in KINDS.items()}
 SUMMARY_LIMIT = 20_000
 
 
@@ -97,6 +98,8 @@ class AgentThreads:
             else clean_line(value, limits[name])
             for name, value in changes.items()
         }
+        if "title" in cleaned:
+            cleaned["title_by"] = TitleBy.AGENT
         with changing(thread_id) as change:
             change.set_thread(**cleaned)
         announce_inbox(change.thread)
@@ -126,7 +129,7 @@ class AgentThreads:
         return replace(parts, input_prompt=(prompt,)) if prompt else parts
 
     def prompt_of(self, thread_id: UUID, key: UUID) -> UUID | None:
-        found = Message.objects.filter(thread_id=thread_id, client_key=_of(key, "prompt"))
+        found = Message.objects.filter(thread_id=thread_id, client_key=key_of(key, "prompt"))
         return found.values_list("pk", flat=True).first()
 
     def begin(
@@ -142,17 +145,20 @@ class AgentThreads:
         with changing(thread_id) as change:
             prompt = access_message(change.thread, prompt_id) if prompt_id else None
             again = prompt is not None
-            if prompt is not None and (done := _answered(prompt, key)):
+            if prompt is not None and (done := answer_of_run(prompt, key)):
                 return Begun(prompt=saved(prompt), saved=(), pending=None, answered=saved(done))
             placed: list[Message] = []
             if prompt is None:
-                placed = place_messages(change, _drafts(inputs, agent, user, key))
+                placed = place_messages(change, drafts_of(inputs, agent, user, key))
                 prompt = placed[-1]
                 change.said(prompt)
             if prompt.status == MessageStatus.FAILED:
                 raise Conflict("This question has failed; please ask it again.")
-            [pending] = place_messages(change, [_pending(agent)], prompt=prompt, fail_pending=again)
-            _mark(pending, key)
+            [pending] = place_messages(
+                change, [pending_draft(agent)], prompt=prompt, fail_pending=again
+            )
+            mark_run(pending, key)
+            replace_earlier(change, pending, key)
         announce_inbox(change.thread)
         return Begun(
             prompt=saved(prompt),
@@ -176,12 +182,12 @@ class AgentThreads:
             pending = access_message(change.thread, pending_id)
             if pending.status != MessageStatus.PENDING:
                 raise Conflict("This answer was begun again by somebody else.")
-            drafts = _drafts(messages, agent, None, None)
+            drafts = drafts_of(messages, agent, None, None)
             if more:
-                drafts.append(_pending(agent))
+                drafts.append(pending_draft(agent))
             placed = place_messages(change, drafts, prompt=prompt, pending=pending)
             if more:
-                _mark(placed[-1], key)
+                mark_run(placed[-1], key)
             else:
                 change.said(placed[0])
         done = placed[:-1] if more else placed
@@ -219,7 +225,7 @@ class AgentThreads:
             rows = change.thread.messages.filter(client_key__in=keys) if keys else []
             known = {row.client_key: row for row in rows}
             new = [message for message in messages if message.key not in known]
-            placed = iter(place_messages(change, _drafts(new, agent, user), prompt=prompt))
+            placed = iter(place_messages(change, drafts_of(new, agent, user), prompt=prompt))
             found = [
                 known[message.key] if message.key in known else next(placed) for message in messages
             ]
@@ -227,20 +233,6 @@ class AgentThreads:
                 change.said(found[-1])
         announce_inbox(change.thread)
         return [saved(message) for message in found]
-
-
-def saved(message: Message) -> SavedMessage:
-    """A row as the runtime knows it."""
-    return SavedMessage(
-        id=message.pk,
-        order=message.order,
-        step_order=message.step_order,
-        role=ROLES[message.kind],
-        status=message.status,
-        text=message.text,
-        parts=tuple(message.parts),
-        finish_reason=message.finish_reason,
-    )
 
 
 def _thread(thread_id: UUID, organisation: Organisation | None, user: User | None) -> Thread:
@@ -292,59 +284,3 @@ def _nested_thread(parent: Thread, user: User | None, agent: AgentRow | None, ti
     if agent is not None:
         ThreadParticipant.objects.create(thread=thread, agent=agent)
     return thread
-
-
-def _drafts(
-    messages: Sequence[NewMessage], agent: Agent | None, user: User | None, key: UUID | None = None
-) -> list[MessageDraft]:
-    """Agent, model and provider are told of what agents say only (T-G14)."""
-    drafts = [
-        MessageDraft(
-            kind=KINDS[message.role],
-            parts=list(message.parts),
-            author=user if message.role == "user" else None,
-            agent=agent.row if agent and message.role == "assistant" else None,
-            author_name=agent.name[:120] if agent and message.role == "assistant" else "",
-            model=message.model[:120],
-            provider=message.provider[:64],
-            finish_reason=message.finish_reason[:32],
-            usage=message.usage,
-            provider_options=message.provider_options,
-            client_key=message.key,
-        )
-        for message in messages
-    ]
-    if key is not None and drafts:
-        drafts[-1].client_key = _of(key, "prompt")
-    return drafts
-
-
-def _pending(agent: Agent) -> MessageDraft:
-    return MessageDraft(
-        kind=MessageKind.AGENT,
-        status=MessageStatus.PENDING,
-        agent=agent.row,
-        author_name=agent.name[:120],
-    )
-
-
-def _of(key: UUID, what: str) -> UUID:
-    return uuid5(key, what)
-
-
-def _mark(pending: Message, key: UUID | None) -> None:
-    """Have a repeated run find its answer."""
-    if key is not None:
-        pending.meta = {**pending.meta, "run": str(key)}
-        pending.save(update_fields=["meta"])
-
-
-def _answered(prompt: Message, key: UUID | None) -> Message | None:
-    """The end of the answer that a run with this key gave, if it came to its end."""
-    if key is None:
-        return None
-    last = prompt.thread.messages.filter(order=prompt.order, meta__run=str(key)).in_order().last()
-    ended = last is not None and last.status == MessageStatus.SUCCESS
-    if not ended or last is None or last.is_tool:
-        return None
-    return last

@@ -18,6 +18,9 @@ from chat_app.live.announce import announce
 from chat_app.models import Message, Thread
 from one_project.common.markdown import plain_text
 
+# What the page says above the conversation.
+HEADING = {"title", "status", "agent", "routing", "handled_by"}
+
 
 @dataclass(slots=True)
 class Change:
@@ -42,11 +45,11 @@ class Change:
         self._fields |= {"last_activity_at", "message_seq", "last_message"}
 
     def set_thread(self, **values: object) -> None:
-        """Change fields of the thread's own row; a new title is announced."""
+        """Change fields of the thread's own row; what its heading shows is announced."""
         for name, value in values.items():
             setattr(self.thread, name, value)
         self._fields |= set(values)
-        if "title" in values or "status" in values:
+        if HEADING & values.keys():
             self.thread.title_seq = self.seq
             self._fields.add("title_seq")
 

@@ -109,6 +109,14 @@ def give_result(call_id: UUID, turn_id: UUID) -> None:
     settle_call(call, outcome)
 
 
+@step(name="chat_app.delegation_gone", kind="transaction")
+def delegation_gone(call_id: UUID) -> None:
+    """The nested thread has been deleted for good: its result will never come."""
+    call = ToolCall.objects.filter(pk=call_id).first()
+    if call is not None:
+        settle_call(call, ToolOutcome.error("The thread was deleted.", "delegation_failed"))
+
+
 @step(name="chat_app.stop_delegation", kind="transaction")
 def stop_delegation(thread_id: UUID) -> None:
     """Stop what is still answered in a nested thread whose result nobody waits for any more."""

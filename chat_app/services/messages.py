@@ -242,8 +242,10 @@ def update_message(thread: Thread, message_id: UUID, **fields: object) -> Messag
 def delete_messages(thread: Thread, ids: Sequence[UUID]) -> list[UUID]:
     """Delete by id; returns those that existed (MS-18)."""
     with changing(thread.pk) as change:
-        existing = list(change.thread.messages.filter(pk__in=ids).values_list("pk", flat=True))
+        rows = list(change.thread.messages.filter(pk__in=ids).values_list("pk", "order"))
+        existing = [pk for pk, _ in rows]
         change.thread.messages.filter(pk__in=existing).delete()
+        _forget_told(change, [order for _, order in rows])
         change.message_ids.extend(existing)
         return existing
 
@@ -266,7 +268,14 @@ def delete_by_order(
         ][: DELETE_BY_ORDER_BATCH + 1]
         batch = places[:DELETE_BY_ORDER_BATCH]
         change.thread.messages.filter(pk__in=[pk for _, _, pk in batch]).delete()
+        _forget_told(change, [order for order, _, _ in batch])
         change.message_ids.extend(pk for _, _, pk in batch)
         if not batch:
             return True, None, None
         return len(places) <= DELETE_BY_ORDER_BATCH, batch[-1][0], batch[-1][1]
+
+
+def _forget_told(change: Change, orders: Sequence[int]) -> None:
+    """Drop a summary that may tell of what was deleted; it is made anew when it is needed."""
+    if orders and min(orders) <= change.thread.summary_order:
+        change.set_thread(summary="", summary_order=-1)

@@ -20,6 +20,7 @@ from agents_app.services.tool_calls import Asker, kept_by, propose_calls
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
 from agents_app.types import AgentOptions
+from chat_app.live.announce import announce_inbox
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn, TurnStatus
 from chat_app.runtime.options import last_step, turn_agent, turn_options
 from chat_app.services.answering import answer_turn, turn_over
@@ -30,6 +31,15 @@ from chat_app.types import MessageDraft
 from one_project.workflows.services.settle import WorkLost, finish_work
 from one_project.workflows.services.work import enqueue
 from one_project.workflows.types import Claimed
+
+# States in which somebody's inbox has the call, or has it no more without a decision.
+IN_INBOX = {
+    CallStatus.AWAITING_APPROVAL,
+    CallStatus.WAITING,
+    CallStatus.UNKNOWN,
+    CallStatus.EXPIRED,
+    CallStatus.CANCELED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,8 @@ def _end_step(turn: Turn, outcome: Outcome, tools: StepTools, work: Claimed | No
         )
         [results] = place_messages(change, [draft], prompt=turn.prompt)
         calls = propose_calls(_asker(turn, results, tools), outcome.tool_calls, tools.offered)
+        if any(_shows_in_inbox(call) for call in calls):
+            announce_inbox(change.thread)
         if not any(call.is_open for call in calls):
             _go_on(change, Turn.objects.get(pk=turn.pk), results)
 
@@ -128,9 +140,17 @@ def call_changed(call: ToolCall) -> None:
     with changing(call.thread_id, deleted_too=True) as change:
         change.touch(results)
         results.save(update_fields=["seq", "updated_at"])
+        if _shows_in_inbox(call):
+            announce_inbox(change.thread)
         turn = Turn.objects.filter(pk=call.turn_id, status=TurnStatus.WAITING).first()
         if turn is not None:
             go_on_if_all_ended(change, turn)
+
+
+def _shows_in_inbox(call: ToolCall) -> bool:
+    """Whether the change of the call is one that people's inboxes show."""
+    decided = call.decided_at is not None or call.error_code == "outcome_unknown"
+    return decided or call.status in IN_INBOX
 
 
 def go_on_if_all_ended(change: Change, turn: Turn) -> None:
@@ -144,7 +164,10 @@ def go_on_if_all_ended(change: Change, turn: Turn) -> None:
 
 def _go_on(change: Change, turn: Turn, results: Message) -> None:
     """All calls of the step have ended: store the results and ask the model again, or end."""
-    calls = list(ToolCall.objects.filter(message_id=results.pk, replaced_by=None).in_order())
+    # By position: one that a person has changed is a later row in the same place.
+    calls = list(
+        ToolCall.objects.filter(message_id=results.pk, replaced_by=None).order_by("position")
+    )
     set_parts(results, result_parts(calls))
     results.status = MessageStatus.SUCCESS
     change.touch(results)

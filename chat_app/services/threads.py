@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents_app.access import access_agent
-from agents_app.models import Agent
+from agents_app.models import Agent, ToolCall
 from agents_app.services.forgetting import forget_calls_of
 from chat_app.conf import DELETE_BATCH, TITLE_LIMIT
 from chat_app.errors import ThreadNotFound
@@ -21,6 +21,8 @@ from one_project.accounts.models import Organisation, User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import AccessDenied, InvalidInput
 from one_project.common.text import clean_line
+from one_project.workflows.definitions import find_step
+from one_project.workflows.services.work import enqueue
 
 
 @transaction.atomic
@@ -130,7 +132,10 @@ def purge_deleted_threads() -> int:
 
 
 def purge_thread(thread_id: UUID) -> None:
-    """Remove a thread and all that hangs on it, 100 messages a transaction (TH-6)."""
+    """Remove a thread and all that hangs on it, 100 messages a transaction (TH-6); first those its
+    agents have delegated to. Who waits for what this one was to find out is told."""
+    for child in list(Thread.objects.filter(parent=thread_id).values_list("pk", flat=True)):
+        purge_thread(child)
     while ids := list(
         Message.objects.filter(thread_id=thread_id).values_list("pk", flat=True)[:DELETE_BATCH]
     ):
@@ -139,6 +144,9 @@ def purge_thread(thread_id: UUID) -> None:
             Turn.objects.filter(thread_id=thread_id, message_id__in=ids).delete()
             Message.objects.filter(pk__in=ids).delete()
     with transaction.atomic():
+        for call in ToolCall.objects.open().filter(child_thread_id=thread_id):
+            gone = find_step("chat_app.delegation_gone")
+            enqueue(gone, call.pk, organisation_id=call.organisation_id)
         forget_calls_of(thread_id)
         Thread.objects.filter(pk=thread_id).delete()
 

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents_app.errors import AgentExecutionError
 from chat_app.live.announce import render_message
+from chat_app.templatetags.calls import asks_people, used
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from one_project.accounts.models import Membership, User
 from one_project.common.markdown import StreamRenderer, render
@@ -49,7 +50,8 @@ def turn_of(message: Message) -> Turn | None:
 def live_status(message: Message) -> str:
     """``pending`` becomes ``streaming`` with the first text."""
     turn = turn_of(message)
-    if message.status == MessageStatus.PENDING and turn is not None and turn.partial_seq > 0:
+    writes = message.status == MessageStatus.PENDING and message.kind == MessageKind.AGENT
+    if writes and turn is not None and turn.partial_seq > 0:
         return "streaming"
     return message.status
 
@@ -61,13 +63,16 @@ def author_of(message: Message) -> str:
         return message.author_name
     if message.kind == MessageKind.USER:
         return "Someone"
-    return "Agent" if message.kind == MessageKind.AGENT else "ONE"
+    return "Agent" if message.kind in {MessageKind.AGENT, MessageKind.TOOL} else "ONE"
 
 
 @register.filter
 def label(message: Message) -> str:
     """The accessible name: starts with the author."""
-    what = {"user": "message", "agent": "answer", "tool": "tool result"}.get(message.kind, "note")
+    if message.kind == MessageKind.TOOL:
+        state = ", waits for a decision" if asks_people(message) else ""
+        return f"{author_of(message)}: used {used(message)}{state}"
+    what = {"user": "message", "agent": "answer"}.get(message.kind, "note")
     state = {"pending": ", being written", "failed": ", failed"}.get(message.status, "")
     return f"{author_of(message)}: {what}{state}"
 

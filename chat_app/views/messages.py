@@ -12,6 +12,7 @@ from billing_app.errors import RateLimited
 from chat_app.access import access_message, access_thread
 from chat_app.errors import TurnOver
 from chat_app.forms import posted_message
+from chat_app.live.calls import attach_calls
 from chat_app.models import MessageKind, Turn
 from chat_app.services.conversation import (
     edit_message,
@@ -97,7 +98,8 @@ def earlier(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpRe
     """What stood in the place of this message before, to read."""
     thread = access_thread(request.user, thread_id)
     message = access_message(thread, message_id)
-    versions = message.supersedes.select_related("author", "agent", "turn").in_order()
+    versions = list(message.supersedes.select_related("author", "agent", "turn").in_order())
+    attach_calls(versions)
     name = "chat/_earlier.html" if is_htmx(request) else "chat/earlier.html"
     return render(request, name, {"thread": thread, "message": message, "versions": versions})
 

@@ -1,5 +1,6 @@
 """The two pages of the chat: an empty conversation, and a thread."""
 
+import math
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -21,10 +22,14 @@ from chat_app.views.answers import go_to_thread, is_htmx
 from chat_app.views.sidebar import sidebar_of
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
+from one_project.accounts.models import User
 from one_project.common.errors import AppError, InvalidInput
 from one_project.common.ids import new_id, parse_id
 from one_project.common.pages import wants_json
 from one_project.common.text import clean_line
+
+# People offered after an @; others are still understood.
+NAMED = 50
 
 
 @require_safe
@@ -71,7 +76,20 @@ def _home(
         "text": text,
         "error": error,
     }
-    return render(request, "chat/home.html", context, status=error.status if error else 200)
+    return _page(request, "chat/home.html", context, error)
+
+
+def _page(
+    request: MemberRequest, name: str, context: dict[str, object], error: AppError | None
+) -> HttpResponse:
+    """The page; after what could not be done, with its status and how long to wait."""
+    if error is None:
+        return render(request, name, context)
+    wait = math.ceil(error.retry_after) if error.retry_after is not None else None
+    response = render(request, name, {**context, "wait": wait}, status=error.status)
+    if wait is not None:
+        response["Retry-After"] = str(wait)
+    return response
 
 
 @require_safe
@@ -101,11 +119,12 @@ def render_thread(
         "may_delete": thread.created_by_id == request.user.pk or request.membership.is_admin,
         "sidebar": sidebar_of(request, current=str(thread.pk)),
         "agents": usable_agents(request),
+        "people": _others(thread, request.user),
         "client_key": new_id(),
         "text": text,
         "error": error,
     }
-    return render(request, "chat/thread.html", context, status=error.status if error else 200)
+    return _page(request, "chat/thread.html", context, error)
 
 
 def older_messages(request: MemberRequest, thread: Thread) -> HttpResponse:
@@ -123,6 +142,12 @@ def answers_with_page(request: MemberRequest) -> bool:
 def usable_agents(request: MemberRequest) -> list[Agent]:
     # The first agents of an organisation are its most general ones.
     return list(Agent.objects.usable_by(request.user, request.organisation).order_by("created_at"))
+
+
+def _others(thread: Thread, user: User) -> list[User]:
+    """Who can be named in a message besides agents."""
+    found = User.objects.filter(thread_participations__thread=thread).exclude(pk=user.pk)
+    return list(found.order_by("name", "email")[:NAMED])
 
 
 def _messages(request: MemberRequest, thread: Thread) -> MessagePage:

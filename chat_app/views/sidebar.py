@@ -11,10 +11,11 @@ from django.views.decorators.http import require_safe
 
 from chat_app.forms import asked_cursor, asked_sum
 from chat_app.models import Thread
+from chat_app.services.inbox import waiting_count
 from chat_app.services.reading import list_threads, unread_count
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
-from one_project.accounts.models import User
+from one_project.accounts.models import Role, User
 from one_project.common.ids import parse_id
 from one_project.common.text import clean_line
 
@@ -33,7 +34,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    """What ``chat/_thread_list.html`` shows. ``after`` is the group the list already ends with."""
+    """What ``chat/_thread_list.html`` shows. ``after`` is the group the list already ends with,
+    ``waiting`` how many things wait in the inbox."""
 
     groups: list[Group]
     next_cursor: str | None
@@ -42,6 +44,7 @@ class Sidebar:
     current: str
     after: str
     unread: int
+    waiting: int
 
     @property
     def count(self) -> int:
@@ -57,7 +60,7 @@ class Sidebar:
 def sidebar(request: MemberRequest) -> HttpResponse:
     """The list, or its next page, as a fragment."""
     current = parse_id(request.GET.get("current"))
-    context = {"sidebar": sidebar_of(request, current=str(current or ""))}
+    context = {"sidebar": sidebar_of(request, current=str(current or "")), "alone": True}
     return render(request, "chat/_thread_list.html", context)
 
 
@@ -82,6 +85,11 @@ def sidebar_of(request: MemberRequest, *, current: str = "") -> Sidebar:
         current=current,
         after=clean_line(request.GET.get("after"), 20),
         unread=unread_count(request.user, request.organisation),
+        waiting=waiting_count(
+            request.user,
+            request.organisation,
+            is_staff=request.membership.role != Role.MEMBER,
+        ),
     )
 
 

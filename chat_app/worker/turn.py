@@ -263,4 +263,4 @@ def _begin_with_context(
 def _prepare(turn: Turn) -> tuple[ChatRequest, StepTools]:
     options = turn_options(turn)
     tools = StepTools(offered=turn_tools(turn, options), options=options)
-    return build_request(turn), tools
+    return build_request(turn, offered=tools.offered), tools

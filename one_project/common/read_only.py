@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.contrib import admin
 from django.db.models import JSONField, Model, Q, QuerySet
 from django.http import HttpRequest
-from unfold.paginator import InfinitePaginator
+from unfold.paginator import InfinitePaginator  # type: ignore[import-untyped]
 
 from one_project.common.ids import parse_id
 
@@ -40,7 +40,7 @@ class PlainAdmin(ModelAdmin[Row]):
     """
 
     # UUIDv7 keys are in the order of creation, and their index is always there.
-    ordering: ClassVar[Sequence[str]] = ["-id"]
+    ordering: ClassVar[Any] = ["-id"]
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -87,6 +87,19 @@ class ReadOnlyAdmin(PlainAdmin[Row]):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """All columns unless ``fields`` names some: when it was made first, JSON last."""
+        if self.fields:
+            return self.fields
+        left_out = {"id", "created_at", *(self.get_exclude(request, obj) or ())}
+        columns = [field for field in self.opts.concrete_fields if field.name not in left_out]
+        columns.sort(key=lambda field: isinstance(field, JSONField))
+        return ["id", "created_at", *(field.name for field in columns)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Also those that no form has, like times.
+        return self.get_fields(request, obj)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -234,6 +234,8 @@ ONE_TURN_LEASE = env.float("ONE_TURN_LEASE", default=3.0)
 ONE_TURN_FIRST_TOKEN_TIMEOUT = env.float("ONE_TURN_FIRST_TOKEN_TIMEOUT", default=60.0)
 ONE_TURN_IDLE_TIMEOUT = env.float("ONE_TURN_IDLE_TIMEOUT", default=600.0)
 ONE_MODEL_RETRIES = [1.0, 2.0, 4.0]
+# Tokens a model reads at most; 0: as the model's name says.
+ONE_CONTEXT_TOKENS = env.int("ONE_CONTEXT_TOKENS", default=0)
 # Whether the model names a thread after its first answer.
 ONE_THREAD_TITLES = env.bool("ONE_THREAD_TITLES", default=True)
 # Raw requests and responses of model calls are kept so long, for the playground; 0 keeps none.

@@ -253,3 +253,20 @@ async def test_the_server_stops_at_once_with_an_open_answer(text, clients_closed
             await task
         assert caught.value.retryable
         await close_clients()
+
+
+async def test_a_plan_comes_as_text_and_calls_in_one_answer(demo_model):
+    calculator = ToolSpec(
+        "calculator",
+        "Arithmetic",
+        {
+            "type": "object",
+            "properties": {"expression": {"type": "string"}},
+            "required": ["expression"],
+        },
+    )
+    text = "weather in Berlin and what is 2+3, both together"
+    done = await demo_model.complete(ask(text, tools=[WEATHER, calculator]))
+    assert done.text == "I will look up the weather and work out the sum."
+    assert [call.name for call in done.tool_calls] == ["get_weather", "calculator"]
+    assert done.finish_reason == "tool_calls"

@@ -1,0 +1,5 @@
+"""Agents, what they may do and what they did, in the Django admin."""
+
+from agents_app.admin import agents, calls, grants, limits, prompts, tools
+
+__all__ = ["agents", "calls", "grants", "limits", "prompts", "tools"]

@@ -1,0 +1,37 @@
+"""What the playground's templates need: JSON to read, money, durations."""
+
+import json
+from typing import Any
+
+from django import template
+
+from chat_app.services.playground_reading import Figures
+from one_project.common.read_only import shown
+
+register = template.Library()
+
+
+@register.filter
+def readable_json(value: Any) -> str:
+    """Indented, without what looks like a secret by its name, cut where it is too long."""
+    return json.dumps(shown(value), ensure_ascii=False, indent=2, default=str)
+
+
+@register.filter
+def money(micros: int | None) -> str:
+    """Millionths of the currency as a number of it."""
+    return "no price yet" if micros is None else f"cost {micros / 1_000_000:.6f}"
+
+
+@register.filter
+def duration(ms: int | None) -> str:
+    """``340 ms`` or ``1.3 s``; empty for None."""
+    if ms is None:
+        return ""
+    return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+@register.simple_tag
+def figures_of(calls: Any) -> Figures:
+    """Sums over model calls."""
+    return Figures.of(calls)

@@ -1,0 +1,88 @@
+"""The admin's sidebar and start page: what is there, in groups, for the person who looks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``model`` as ``app_label.Model``; an entry of a model that is not there is left out."""
+
+    model: str
+    icon: str
+    title: str = ""
+
+
+GROUPS: dict[str, list[Entry]] = {
+    "Agents": [
+        Entry("agents_app.Agent", "smart_toy"),
+        Entry("agents_app.Prompt", "description"),
+        Entry("agents_app.Tool", "build"),
+        Entry("accounts.Grant", "key"),
+        Entry("agents_app.ToolAllowance", "check_circle", "Always allowed"),
+        Entry("agents_app.ToolCall", "bolt"),
+        Entry("agents_app.AICall", "neurology", "AI calls"),
+    ],
+    "Conversations": [
+        Entry("chat_app.Thread", "forum"),
+        Entry("chat_app.Message", "chat"),
+        Entry("chat_app.Turn", "autorenew"),
+        Entry("chat_app.Escalation", "support_agent"),
+        Entry("chat_app.Task", "task_alt"),
+    ],
+    "Workflows": [
+        Entry("workflows.WorkflowRun", "account_tree", "Runs"),
+        Entry("workflows.WorkItem", "list_alt", "Work items"),
+        Entry("workflows.WorkflowEvent", "notifications", "Events sent to runs"),
+        Entry("workflows.Pool", "speed"),
+    ],
+    "People": [
+        Entry("accounts.User", "person"),
+        Entry("accounts.Organisation", "domain"),
+        Entry("accounts.Membership", "badge"),
+        Entry("accounts.Team", "groups"),
+        Entry("account.EmailAddress", "mail"),
+        Entry("accounts.Event", "history", "Event log"),
+    ],
+    "Limits": [
+        Entry("billing_app.RateLimitState", "hourglass_top", "Rate limits"),
+    ],
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups with an entry the person may see, as unfold reads them."""
+    groups = [
+        {"title": title, "separator": True, "items": list(_items(entries, request))}
+        for title, entries in GROUPS.items()
+    ]
+    return [group for group in groups if group["items"]]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The start page shows the same groups."""
+    # Not as "items", which a template would take for the method of a dictionary.
+    groups = [{"title": group["title"], "entries": group["items"]} for group in sidebar(request)]
+    return {**context, "groups": groups}
+
+
+def _items(entries: list[Entry], request: HttpRequest) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        app_label, name = entry.model.split(".")
+        try:
+            model = apps.get_model(app_label, name)
+        except LookupError:
+            continue
+        if not admin.site.is_registered(model):
+            continue
+        if not admin.site.get_model_admin(model).has_view_permission(request):
+            continue
+        title = entry.title or str(model._meta.verbose_name_plural).capitalize()
+        link = reverse(f"admin:{app_label}_{name.lower()}_changelist")
+        yield {"title": title, "icon": entry.icon, "link": link}

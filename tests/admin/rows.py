@@ -1,0 +1,225 @@
+"""Rows of every model in the admin, each with people, agents and threads of its own."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from allauth.account.models import EmailAddress
+from django.db.models import Model
+from django.utils import timezone
+
+from agents_app.models import Agent, AICall, Prompt, Tool, ToolAllowance, ToolCall
+from agents_app.services.prompts import create_prompt, save_prompt
+from billing_app.models import RateLimitState
+from chat_app.models import Escalation, Message, Task, Thread, Turn
+from one_project.accounts.models import (
+    Event,
+    Grant,
+    Membership,
+    Organisation,
+    Team,
+    TeamMember,
+    User,
+)
+from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
+from one_project.workflows.types import Kind, Status
+
+_numbers = count(1)
+
+
+def name(what: str) -> str:
+    return f"{what}-{next(_numbers)}"
+
+
+def organisation(_: Organisation | None = None) -> Organisation:
+    return Organisation.objects.create(name=name("Org"), slug=name("org"))
+
+
+def membership(org: Organisation) -> Membership:
+    user = User.objects.create_user(f"{name('person')}@example.test", "x", name=name("Person"))
+    return Membership.objects.create(organisation=org, user=user)
+
+
+def user(org: Organisation) -> User:
+    return membership(org).user
+
+
+def email(org: Organisation) -> EmailAddress:
+    person = user(org)
+    return EmailAddress.objects.create(user=person, email=person.email)
+
+
+def team(org: Organisation) -> Team:
+    made = Team.objects.create(organisation=org, name=name("Team"))
+    TeamMember.objects.create(team=made, user=user(org))
+    return made
+
+
+def event(org: Organisation) -> Event:
+    return Event.objects.create(organisation=org, kind="thing_done", actor=user(org), target="a:b")
+
+
+def agent(org: Organisation) -> Agent:
+    return Agent.objects.create(organisation=org, name=name("Agent"), created_by=user(org))
+
+
+def prompt(org: Organisation) -> Prompt:
+    person = user(org)
+    made = create_prompt(org, name=name("Prompt"), text="One", created_by=person)
+    return save_prompt(made, by=person, name=made.name, text="Two", version=1)
+
+
+def tool(org: Organisation) -> Tool:
+    return Tool.objects.create(organisation=org, name=name("tool"), created_by=user(org))
+
+
+def grant(org: Organisation) -> Grant:
+    things = [("agent", agent), ("tool", tool), ("prompt", prompt)]
+    object_type, make = things[next(_numbers) % 3]
+    return Grant.objects.create(
+        organisation=org,
+        object_type=object_type,
+        object_id=make(org).pk,
+        user=user(org),
+        granted_by=user(org),
+    )
+
+
+def allowance(org: Organisation) -> ToolAllowance:
+    return ToolAllowance.objects.create(
+        organisation=org, user=user(org), thread_id=uuid4(), tool_name=name("tool")
+    )
+
+
+def tool_call(org: Organisation) -> ToolCall:
+    return ToolCall.objects.create(
+        organisation=org,
+        agent=agent(org),
+        requested_by=user(org),
+        tool=tool(org),
+        thread_id=uuid4(),
+        call_id=name("call"),
+        name=name("tool"),
+        arguments={"city": "Vienna"},
+        args_hash="0",
+    )
+
+
+def ai_call(org: Organisation) -> AICall:
+    return AICall.objects.create(
+        organisation=org,
+        agent=agent(org),
+        agent_name="Agent",
+        user=user(org),
+        thread_id=uuid4(),
+        model=name("model"),
+        provider="scripted",
+        status="success",
+        input_tokens=10,
+        output_tokens=5,
+        request={"messages": []},
+        response={"parts": []},
+    )
+
+
+def thread(org: Organisation) -> Thread:
+    return Thread.objects.create(
+        organisation=org, agent=agent(org), created_by=user(org), title=name("Thread")
+    )
+
+
+def message(org: Organisation) -> Message:
+    return Message.objects.create(
+        organisation=org,
+        thread=thread(org),
+        order=0,
+        step_order=0,
+        kind="user",
+        author=user(org),
+        text="What nobody else should read",
+    )
+
+
+def turn(org: Organisation) -> Turn:
+    asked = message(org)
+    answer = Message.objects.create(
+        organisation=org, thread=asked.thread, order=0, step_order=1, kind="agent"
+    )
+    return Turn.objects.create(
+        organisation=org, thread=asked.thread, prompt=asked, message=answer, agent=agent(org)
+    )
+
+
+def escalation(org: Organisation) -> Escalation:
+    return Escalation.objects.create(
+        organisation=org, thread=thread(org), agent=agent(org), taken_by=user(org), reason="Help"
+    )
+
+
+def task(org: Organisation) -> Task:
+    return Task.objects.create(
+        organisation=org, user=user(org), thread=thread(org), agent=agent(org), title=name("Task")
+    )
+
+
+def run(org: Organisation) -> WorkflowRun:
+    return WorkflowRun.objects.create(
+        organisation=org, workflow=name("workflow"), started_by=user(org)
+    )
+
+
+def work(org: Organisation) -> WorkItem:
+    return WorkItem.objects.create(
+        organisation=org,
+        run=run(org),
+        n=0,
+        kind=Kind.ACTION,
+        name=name("step"),
+        status=Status.SUCCESS,
+        token=uuid4(),
+    )
+
+
+def sent(org: Organisation) -> WorkflowEvent:
+    step = work(org)
+    return WorkflowEvent.objects.create(run=step.run, step=step, name=name("event"))
+
+
+def pool(_: Organisation) -> Pool:
+    return Pool.objects.create(name=name("pool"))
+
+
+def rate_limit(org: Organisation) -> RateLimitState:
+    return RateLimitState.objects.create(
+        organisation=org, name=name("limit"), value=1, at=timezone.now()
+    )
+
+
+MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
+    Organisation: organisation,
+    Membership: membership,
+    User: user,
+    EmailAddress: email,
+    Team: team,
+    Event: event,
+    Agent: agent,
+    Prompt: prompt,
+    Tool: tool,
+    Grant: grant,
+    ToolAllowance: allowance,
+    ToolCall: tool_call,
+    AICall: ai_call,
+    Thread: thread,
+    Message: message,
+    Turn: turn,
+    Escalation: escalation,
+    Task: task,
+    WorkflowRun: run,
+    WorkItem: work,
+    WorkflowEvent: sent,
+    Pool: pool,
+    RateLimitState: rate_limit,
+}
+# Of the whole installation: nobody sees them by a role.
+GLOBAL = {Pool, EmailAddress}
