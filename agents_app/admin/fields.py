@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from pydantic import ValidationError as PydanticError
 from unfold.widgets import UnfoldAdminTextareaWidget  # type: ignore[import-untyped]
 
-from one_project.common.read_only import is_secret
+from one_project.common.masking import is_secret
 
 
 class LinesField(forms.CharField):

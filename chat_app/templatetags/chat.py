@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents_app.errors import AgentExecutionError
 from chat_app.live.announce import render_message
-from chat_app.templatetags.calls import asks_people, used
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
+from chat_app.templatetags.calls import asks_people, used
 from one_project.accounts.models import Membership, User
 from one_project.common.markdown import StreamRenderer, render
 

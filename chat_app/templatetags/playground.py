@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 
 from chat_app.services.playground_reading import Figures
-from one_project.common.read_only import shown
+from one_project.common.masking import shown
 
 register = template.Library()
 

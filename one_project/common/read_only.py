@@ -1,7 +1,5 @@
 """What every admin here has in common, and the admin of what is only looked at there."""
 
-import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -11,6 +9,7 @@ from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator  # type: ignore[import-untyped]
 
 from one_project.common.ids import parse_id
+from one_project.common.masking import shown
 
 # unfold ships no types; at run time its classes stand where Django's stand for the type checker.
 if TYPE_CHECKING:
@@ -18,18 +17,11 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin, TabularInline
 
-__all__ = ["ModelAdmin", "PlainAdmin", "ReadOnlyAdmin", "TabularInline", "recent_values", "shown"]
+__all__ = ["ModelAdmin", "PlainAdmin", "ReadOnlyAdmin", "TabularInline", "recent_values"]
 
 Row = TypeVar("Row", bound=Model)
 
 RECENT = 2_000
-SHOWN_CHARS = 100_000
-HIDDEN = "(hidden)"
-_SECRET = re.compile(
-    r"password|passwd|secret|credential|authorization|cookie"
-    r"|api[_-]?key|private[_-]?key|(^|[_-])token$",
-    re.IGNORECASE,
-)
 
 
 class PlainAdmin(ModelAdmin[Row]):
@@ -111,34 +103,6 @@ class ReadOnlyAdmin(PlainAdmin[Row]):
                 if isinstance(field, JSONField):
                     setattr(found, field.attname, shown(getattr(found, field.attname)))
         return found
-
-
-def shown(value: Any) -> Any:
-    """``value`` without what looks like a secret by its name, and cut where it is too long."""
-    value = _without_secrets(value)
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    if len(text) <= SHOWN_CHARS:
-        return value
-    return {
-        "cut": f"The first {SHOWN_CHARS:,} of {len(text):,} characters",
-        "text": text[:SHOWN_CHARS],
-    }
-
-
-def is_secret(name: str) -> bool:
-    """Whether a key names something nobody should read."""
-    return bool(_SECRET.search(name))
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: HIDDEN if is_secret(str(key)) and item else _without_secrets(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    return value
 
 
 def recent_values(field: str, title: str = "") -> type[admin.SimpleListFilter]:
