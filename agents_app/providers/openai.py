@@ -85,7 +85,7 @@ class OpenAIChatModel:
         reader = ChunkReader(self._api_key)
         sse = SseReader()
         async with (
-            self._errors_translated(reader),
+            errors_translated(self._api_key, reader),
             self._post(request) as response,
             aclosing(_body_of(response)) as body,
         ):
@@ -116,7 +116,7 @@ class OpenAIChatModel:
 
     async def list_models(self) -> list[str]:
         """Names of the server's models, sorted. Raises ModelError."""
-        async with self._errors_translated(None):
+        async with errors_translated(self._api_key):
             page = await self._client().models.list(timeout=self._timeout)
             return sorted(model.id for model in page.data or [])
 
@@ -150,26 +150,25 @@ class OpenAIChatModel:
         usage = estimate_usage(request, reader.text_chars, reader.reasoning_chars)
         return Finished(end.reason, usage, end.model, end.response_id)
 
-    @asynccontextmanager
-    async def _errors_translated(self, reader: ChunkReader | None) -> AsyncIterator[None]:
-        """Turn what the client and the network raise into ModelError."""
-        try:
-            yield
-        except openai.APIStatusError as error:
-            headers = {name.lower(): value for name, value in error.response.headers.items()}
-            raise error_from_response(
-                error.status_code, error.body, headers, self._api_key
-            ) from error
-        except (openai.APIConnectionError, httpx2.TransportError) as error:
-            raise _network_error(error, reader) from error
-        except EventTooLongError as error:
-            raise ModelError("invalid_response", detail=str(error)) from error
-        except (openai.OpenAIError, httpx2.DecodingError, httpx2.InvalidURL) as error:
-            detail = detail_for_log(type(error).__name__, str(error), self._api_key)
-            raise ModelError("invalid_response", detail=detail) from error
-        except UnicodeError as error:
-            # Half a surrogate pair in a text, or a key that no header can carry.
-            raise ModelError("bad_request", detail=type(error).__name__) from error
+
+@asynccontextmanager
+async def errors_translated(api_key: str, reader: ChunkReader | None = None) -> AsyncIterator[None]:
+    """Turn what the client and the network raise into ModelError."""
+    try:
+        yield
+    except openai.APIStatusError as error:
+        headers = {name.lower(): value for name, value in error.response.headers.items()}
+        raise error_from_response(error.status_code, error.body, headers, api_key) from error
+    except (openai.APIConnectionError, httpx2.TransportError) as error:
+        raise _network_error(error, reader) from error
+    except EventTooLongError as error:
+        raise ModelError("invalid_response", detail=str(error)) from error
+    except (openai.OpenAIError, httpx2.DecodingError, httpx2.InvalidURL) as error:
+        detail = detail_for_log(type(error).__name__, str(error), api_key)
+        raise ModelError("invalid_response", detail=detail) from error
+    except UnicodeError as error:
+        # Half a surrogate pair in a text, or a key that no header can carry.
+        raise ModelError("bad_request", detail=type(error).__name__) from error
 
 
 def shared_client(base_url: str, api_key: str) -> openai.AsyncOpenAI:

@@ -1,18 +1,24 @@
-"""Which chat model answers, from the settings.
+"""Which chat model answers and which one embeds, from the settings.
 
-Reads `ONE_CHAT_MODEL`, `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `ONE_DEMO_URL` at each call, so a
-test may override them. Knows nothing of agents, prices or organisations.
+Reads `ONE_CHAT_MODEL`, `ONE_EMBEDDING_MODEL`, `OPENAI_API_KEY`, `OPENAI_BASE_URL` and
+`ONE_DEMO_URL` at each call, so a test may override them. Knows nothing of agents, prices or
+organisations.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from agents_app.providers.base import ChatModel
+from agents_app.providers.embeddings import EmbeddingModel
 from agents_app.providers.openai import OPENAI_URL, OpenAIChatModel
+from agents_app.providers.openai_embeddings import OpenAIEmbeddingModel
+
+T = TypeVar("T")
 
 DEMO_MODEL = "one-demo"
 DEMO_KEY = "demo"
@@ -21,6 +27,7 @@ NO_KEY = "not-needed"  # servers without keys (Ollama, vLLM) still get a header
 # For tests only. A module global and not a context variable: turns run on a worker's loop thread,
 # which inherits no context from the test.
 _overrides: list[ChatModel] = []
+_embedding_overrides: list[EmbeddingModel] = []
 _overrides_lock = threading.Lock()
 
 
@@ -55,18 +62,61 @@ def resolve_chat_model(name: str | None = None) -> ChatModel:
     )
 
 
+def resolve_embedding_model(
+    name: str | None = None, *, dimensions: int | None = None
+) -> EmbeddingModel:
+    """Return the embedding model called `name`, or the default one for None and "".
+
+    dimensions: length of the vectors; None leaves it to the model (384 at the demo's). Raises
+    ImproperlyConfigured when no default or no demo address is set.
+    """
+    with _overrides_lock:
+        if _embedding_overrides:
+            return _embedding_overrides[-1]
+    if using_demo_model():
+        return OpenAIEmbeddingModel(
+            DEMO_MODEL,
+            api_key=DEMO_KEY,
+            base_url=_demo_url(),
+            provider="demo",
+            dimensions=dimensions,
+        )
+    model = name if name and not _is_demo_name(name) else _setting("ONE_EMBEDDING_MODEL")
+    if not model:
+        raise ImproperlyConfigured("ONE_EMBEDDING_MODEL names no model")
+    return OpenAIEmbeddingModel(
+        model,
+        api_key=_setting("OPENAI_API_KEY") or NO_KEY,
+        base_url=_setting("OPENAI_BASE_URL") or OPENAI_URL,
+        dimensions=dimensions,
+    )
+
+
 @contextmanager
 def use_model(model: ChatModel) -> Iterator[ChatModel]:
     """Within the block, every name in this process leads to `model`. For tests; may be nested."""
-    with _overrides_lock:
-        _overrides.append(model)
-    try:
+    with _put_in(_overrides, model):
         yield model
+
+
+@contextmanager
+def use_embedding_model(model: EmbeddingModel) -> Iterator[EmbeddingModel]:
+    """As `use_model`, for embeddings."""
+    with _put_in(_embedding_overrides, model):
+        yield model
+
+
+@contextmanager
+def _put_in(overrides: list[T], model: T) -> Iterator[None]:
+    with _overrides_lock:
+        overrides.append(model)
+    try:
+        yield
     finally:
         with _overrides_lock:
             # By identity: two equal models may be nested.
-            index = next(i for i, found in enumerate(_overrides) if found is model)
-            del _overrides[index]
+            index = next(i for i, found in enumerate(overrides) if found is model)
+            del overrides[index]
 
 
 def _is_demo_name(name: str) -> bool:
@@ -75,13 +125,16 @@ def _is_demo_name(name: str) -> bool:
 
 
 def _demo_model(name: str) -> ChatModel:
+    return OpenAIChatModel(
+        name, api_key=DEMO_KEY, base_url=_demo_url(), provider="demo", read_timeout=None
+    )
+
+
+def _demo_url() -> str:
     url = _setting("ONE_DEMO_URL").rstrip("/")
     if not url:
         raise ImproperlyConfigured("ONE_DEMO_URL is not set, and neither is OPENAI_API_KEY")
-    base_url = url if url.endswith("/v1") else f"{url}/v1"
-    return OpenAIChatModel(
-        name, api_key=DEMO_KEY, base_url=base_url, provider="demo", read_timeout=None
-    )
+    return url if url.endswith("/v1") else f"{url}/v1"
 
 
 def _setting(name: str) -> str:

@@ -84,14 +84,15 @@ def must_ask(offered: Offered, context: ToolContext, arguments: object, agent_se
 
     In this order: the organisation's row, the agent's setting, the tool's own policy, and the
     person's "always allow this tool here", which never counts for what destroys. A stricter level
-    is never loosened by the next.
+    is never loosened by the next: who said "always" is asked.
     """
-    setting = offered.policy
+    always = Approval.ALWAYS in (offered.policy, agent_setting)
+    setting = Approval.ALWAYS if always else offered.policy
     if setting == Approval.DEFAULT:
         setting = agent_setting or Approval.DEFAULT
     if not offered.definition.asks(context, arguments, setting):
         return False
-    if offered.definition.effect == "destructive" or offered.policy == Approval.ALWAYS:
+    if always or offered.definition.effect == "destructive":
         return True
     if context.user is None or context.thread_id is None:
         return True

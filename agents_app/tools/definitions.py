@@ -187,6 +187,8 @@ def define(function: Callable[..., Any], *, name: str, **options: Any) -> ToolDe
         ]
         return function(*ordered)
 
+    # By this, the registry tells two tools of one name from one that is imported again.
+    run.__qualname__ = f"{function.__module__}.{function.__qualname__}"
     description = inspect.cleandoc(function.__doc__ or "")
     if not description:
         raise TypeError(f"{name}: a tool needs a docstring; it is what the model reads")

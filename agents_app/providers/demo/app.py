@@ -1,7 +1,8 @@
 """The demo model's HTTP server, as a plain ASGI app: the part of OpenAI's API that chat needs.
 
-Paths: POST /v1/chat/completions, GET /v1/models, GET /healthz. Every fault of a request becomes an
-OpenAI-style error object; nothing is stored but the counters of `demo:fail-times`.
+Paths: POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models, GET /healthz. Every fault of
+a request becomes an OpenAI-style error object; nothing is stored but the counters of
+`demo:fail-times`.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from agents_app.providers.demo import stream
+from agents_app.providers.demo.embedding import embeddings_answer
 from agents_app.providers.demo.replies import cut, reply_to
 from agents_app.providers.demo.request import MODEL, DemoRequest, RequestError, read_request
 from agents_app.providers.demo.stream import Answer
@@ -26,7 +28,12 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 10_000
 
-_METHODS = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/healthz": "GET"}
+_METHODS = {
+    "/v1/chat/completions": "POST",
+    "/v1/embeddings": "POST",
+    "/v1/models": "GET",
+    "/healthz": "GET",
+}
 _JSON = (b"content-type", b"application/json")
 
 
@@ -61,6 +68,10 @@ class DemoApp:
         elif path == "/v1/models":
             model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "one"}
             await _send_json(send, 200, {"object": "list", "data": [model]})
+        elif path == "/v1/embeddings":
+            body = _parsed(await _read_body(receive))
+            # In a thread: many long texts take a while, and answers keep streaming meanwhile.
+            await _send_json(send, 200, await asyncio.to_thread(embeddings_answer, body))
         else:
             await self._complete(receive, send)
 

@@ -21,17 +21,36 @@ _TWO: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
 }
 
 
+def sum_in(question: str) -> str | None:
+    """The sum that stands in a text, as a calculator takes it; None when there is none."""
+    found = _SUM.search(question)
+    if found is None:
+        return None
+    expression = _plain(found[0])
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    # A date or a number with a sign is no sum.
+    is_date = re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}", expression)
+    return expression if isinstance(tree, ast.BinOp) and not is_date else None
+
+
+def _plain(shown: str) -> str:
+    expression = re.sub(r"(?<=\d),(?=\d{3}\b)", "", shown.strip())
+    for sign, meant in (("×", "*"), ("x", "*"), ("÷", "/"), ("^", "**")):
+        expression = expression.replace(sign, meant)
+    return expression
+
+
 def sum_answer(question: str) -> str | None:
     """The result of the sum in a question, or None when it asks for none."""
     found = _SUM.search(question)
     if found is None or not (_ASKS.search(question) or found[0] == question.strip(" =?\n")):
         return None
     shown = found[0].strip()
-    expression = re.sub(r"(?<=\d),(?=\d{3}\b)", "", shown)
-    for sign, meant in (("×", "*"), ("x", "*"), ("÷", "/"), ("^", "**")):
-        expression = expression.replace(sign, meant)
     try:
-        tree = ast.parse(expression, mode="eval").body
+        tree = ast.parse(_plain(shown), mode="eval").body
         if not isinstance(tree, ast.BinOp):
             return None
         value = _value(tree)

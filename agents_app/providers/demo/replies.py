@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
-from agents_app.providers.demo import recall, shapes, tool_use
+from agents_app.providers.demo import recall, shapes, telling, tool_use
 from agents_app.providers.demo.arithmetic import sum_answer
 from agents_app.providers.demo.json_answer import json_for
 from agents_app.providers.demo.request import DemoRequest, Message
@@ -37,7 +37,7 @@ ABILITIES = (
     "- **Write** a list, a table, Python code, or a long text (“write 500 words about tea”).\n"
     "- **Calculate**, for example “what is 12 * 7?”.\n"
     "- **Repeat** what you want to see: “say *hello*”.\n"
-    "- **Use tools**, when the agent has some and you name one.\n"
+    "- **Use tools**, when the agent has some: ask for several things at once.\n"
     "- **Show my reasoning**, when you ask me to think step by step."
 )
 THANKS = "You are welcome. I am here if you need anything else."
@@ -69,7 +69,7 @@ _THINK = re.compile(r"\b(?:step by step|think (?:aloud|hard|first)|show your rea
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """reasoning comes before text; with calls there is no text."""
+    """reasoning comes before text, text before calls."""
 
     text: str = ""
     reasoning: str = ""
@@ -80,15 +80,19 @@ def reply_to(request: DemoRequest) -> Reply:
     """Choose an answer. Raises nothing."""
     if request.switches.tokens is not None:
         return Reply(text=filler(request.switches.tokens))
-    calls = tool_use.calls_for(request)
+    calls, announced = tool_use.calls_for(request)
     reasoning = _reasoning(request, calls) if _THINK.search(request.question) else ""
     if calls:
-        return Reply(reasoning=reasoning, calls=calls)
-    text = tool_use.result_answer(request.messages)
+        return Reply(text=announced, reasoning=reasoning, calls=calls)
+    text = telling.result_answer(request.messages)
     if request.schema is not None:
-        value = json_for(request.schema, text or request.question)
-        text = json.dumps(value, ensure_ascii=False)
-    return Reply(text=text or _text(request), reasoning=reasoning)
+        given = "\n".join(one.text for one in request.messages)
+        value = json_for(request.schema, text or request.question, given)
+        return Reply(text=json.dumps(value, ensure_ascii=False), reasoning=reasoning)
+    text = text or _text(request)
+    if text is None and (calls := tool_use.look_up(request)):
+        return Reply(text="Let me look in the documents.", reasoning=reasoning, calls=calls)
+    return Reply(text=text or _nothing_found(request.question), reasoning=reasoning)
 
 
 def filler(count: int) -> str:
@@ -100,7 +104,8 @@ def filler(count: int) -> str:
     return "\n".join(" ".join(line) for line in lines)
 
 
-def _text(request: DemoRequest) -> str:
+def _text(request: DemoRequest) -> str | None:
+    """An answer without any tool; None when there is nothing to say."""
     question = request.question
     earlier = _earlier(request.messages)
     if not question.strip():
@@ -116,7 +121,7 @@ def _text(request: DemoRequest) -> str:
         found = behaviour(question, earlier)
         if found:
             return found
-    return _nothing_found(question)
+    return None
 
 
 def _earlier(messages: Sequence[Message]) -> list[Message]:
@@ -176,6 +181,7 @@ def _without_words(request: DemoRequest) -> str:
 
 
 def _nothing_found(question: str) -> str:
+    question = question[:MAX_QUESTION_CHARS]
     return (
         f"I looked for an answer to “{shortened(question, 120)}” in this conversation and its "
         "documents and found nothing I could quote. "

@@ -1,24 +1,21 @@
-"""When the demo model calls a tool, with which arguments, and what it says of the result.
+"""When the demo model calls a tool: it plans all calls a question asks for, and makes what is left.
 
-A tool is called when the message names it or clearly shares its words. Arguments are taken from the
-text by the schema's types and names: enough for tests and demonstrations, no understanding.
+The plan is made anew from the question in every step of a turn, and what was called before is
+taken off, whatever came of it; so a turn ends after as many calls as the plan has.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from agents_app.providers.demo.request import DemoRequest, Message, Tool
-from agents_app.providers.demo.words import MAX_QUESTION_CHARS, key_words, plain_words
+from agents_app.providers.demo.arguments import PARALLEL, arguments_for
+from agents_app.providers.demo.intents import best_match, wanted_tools
+from agents_app.providers.demo.request import DemoRequest, Message
+from agents_app.providers.demo.words import MAX_QUESTION_CHARS, joined, shortened
 
-_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|'([^']{2,})'|`([^`]+)`")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_AFTER = re.compile(
-    r"\b(?:about|for|in|at|to|on|of|named|called|titled)\s+([^,;!?\n]+)", re.IGNORECASE
-)
-_PARALLEL = re.compile(r"\b(?:both|in parallel|at the same time|at once|together)\b", re.IGNORECASE)
+MAX_CALLS = 10
+LOOK_UP = "search_knowledge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,201 +32,71 @@ def current_turn(messages: Sequence[Message]) -> Sequence[Message]:
     return messages[last + 1 :]
 
 
-def calls_for(request: DemoRequest) -> list[Call]:
-    """The calls to make now; none when the answer should be text."""
+def calls_for(request: DemoRequest) -> tuple[list[Call], str]:
+    """The calls to make now and what to say before; no calls when the answer should be text.
+
+    One call at a time, or all at once when the question says "together" or "in parallel".
+    """
     if not request.tools or request.tool_choice == "none":
+        return [], ""
+    plan = _plan(request)
+    made = Counter(
+        name for message in current_turn(request.messages) for name in message.calls.values()
+    )
+    left: list[Call] = []
+    for call in plan:
+        if made[call.name]:
+            made[call.name] -= 1
+        else:
+            left.append(call)
+    begins = len(left) == len(plan) > 1
+    together = PARALLEL.search(request.question[:MAX_QUESTION_CHARS])
+    return (left if together else left[:1]), (_announced(plan) if begins else "")
+
+
+def look_up(request: DemoRequest) -> list[Call]:
+    """A search in the organisation's documents, for a question that nothing else answers."""
+    tool = next((tool for tool in request.tools if tool.name == LOOK_UP), None)
+    if tool is None or request.tool_choice == "none" or current_turn(request.messages):
         return []
-    turn = current_turn(request.messages)
-    made = {name for message in turn for name in message.calls.values()}
-    left = [tool for tool in request.tools if tool.name not in made]
-    question = request.question
-    if request.tool_choice in {tool.name for tool in left}:
-        wanted = [tool for tool in left if tool.name == request.tool_choice]
-    else:
-        wanted = _named(question, left)
-        if not wanted and not made:
-            wanted = _matching(question, left, must=request.tool_choice == "required")
-    if not _PARALLEL.search(question):
-        wanted = wanted[:1]
-    return [Call(tool.name, arguments_for(tool, question)) for tool in wanted]
+    question = request.question[:MAX_QUESTION_CHARS]
+    return [Call(tool.name, {"query": shortened(question, 300)})]
 
 
-def result_answer(messages: Sequence[Message]) -> str | None:
-    """What the tools of this turn returned, as an answer; None when none was called."""
-    turn = current_turn(messages)
-    names = {call_id: name for message in turn for call_id, name in message.calls.items()}
-    results = [message for message in turn if message.role == "tool"]
-    if not results:
-        return None
-    return "\n\n".join(_told(names.get(one.call_id, "the tool"), one.text) for one in results)
+def _plan(request: DemoRequest) -> list[Call]:
+    """All calls the question asks for, no two alike."""
+    question = request.question[:MAX_QUESTION_CHARS]
+    chosen = next((tool for tool in request.tools if tool.name == request.tool_choice), None)
+    wanted = [(chosen, question)] if chosen else wanted_tools(question, request.tools)
+    if not wanted and request.tool_choice == "required":
+        guess = best_match(question, request.tools, must=True)
+        wanted = [(guess, question)] if guess else []
+    plan: list[Call] = []
+    for tool, part in wanted:
+        call = Call(tool.name, arguments_for(tool, part, question))
+        if call not in plan:
+            plan.append(call)
+    return plan[:MAX_CALLS]
 
 
-def arguments_for(tool: Tool, question: str) -> dict[str, Any]:
-    """Arguments for a call, out of the question; optional ones only when they are found."""
-    properties = tool.parameters.get("properties")
-    if not isinstance(properties, Mapping):
-        return {}
-    given = _json_object_in(question)
-    if given is not None:
-        return {name: value for name, value in given.items() if name in properties}
-    required = tool.parameters.get("required")
-    reader = _ArgumentReader(tool, question[:MAX_QUESTION_CHARS])
-    found: dict[str, Any] = {}
-    for name, schema in properties.items():
-        must = isinstance(required, list) and name in required
-        value = reader.value(name, schema if isinstance(schema, Mapping) else {}, must=must)
-        if value is not None:
-            found[name] = value
-    return found
+_PLANNED: Final = {
+    "ask_human": "ask you",
+    "calculator": "work out the sum",
+    "call_human": "call a person",
+    "create_task": "create the task",
+    "current_time": "look at the clock",
+    "delegate_to_agent": "ask the other agent",
+    "delete_document": "delete the document",
+    "fetch_web_page": "read the page",
+    "get_context": "see who is here",
+    "get_weather": "look up the weather",
+    "post_webhook": "send the message",
+    "search_knowledge": "search the documents",
+    "search_messages": "search the messages",
+    "update_thread_title": "name this thread",
+}
 
 
-class _ArgumentReader:
-    """Hands out the numbers and quoted texts of a question, each to one argument."""
-
-    def __init__(self, tool: Tool, question: str) -> None:
-        self._question = question
-        self._rest = _PARALLEL.sub(" ", _without_name(tool.name, question))
-        self._quoted = [next(filter(None, found.groups())) for found in _QUOTED.finditer(question)]
-        self._numbers = _NUMBER.findall(_QUOTED.sub(" ", self._rest))
-        self._used_rest = False
-
-    def value(self, name: str, schema: Mapping[str, Any], *, must: bool) -> Any:
-        choices = schema.get("enum")
-        if isinstance(choices, list) and choices:
-            return self._choice(choices, must=must)
-        if "default" in schema and not must:
-            return None
-        kind = schema.get("type")
-        kind = (
-            next((one for one in kind if one != "null"), None) if isinstance(kind, list) else kind
-        )
-        if kind in ("integer", "number"):
-            return self._number(kind == "integer", schema, must=must)
-        if kind == "boolean":
-            return self._boolean(name, must=must)
-        if kind == "array":
-            items = [item.strip() for item in self._text(name, must=must).split(",")]
-            return [item for item in items if item] or ([] if must else None)
-        if kind == "object":
-            return {} if must else None
-        return self._text(name, must=must) or (self._question if must else None)
-
-    def _choice(self, choices: Sequence[Any], *, must: bool) -> Any:
-        words = set(plain_words(self._question))
-        hits = [choice for choice in choices if set(plain_words(str(choice))) <= words]
-        return hits[0] if hits else (choices[0] if must else None)
-
-    def _number(self, whole: bool, schema: Mapping[str, Any], *, must: bool) -> int | float | None:
-        if self._numbers:
-            value = float(self._numbers.pop(0))
-            return int(value) if whole or value.is_integer() else value
-        least = schema.get("minimum", 1)
-        return least if must and isinstance(least, int | float) else None
-
-    def _boolean(self, name: str, *, must: bool) -> bool | None:
-        words = set(plain_words(self._question))
-        if words & {"no", "not", "false", "without"}:
-            return False
-        named = set(plain_words(name.replace("_", " "))) <= words
-        return True if named or words & {"true", "yes"} else (False if must else None)
-
-    def _text(self, name: str, *, must: bool) -> str:
-        spoken = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_]")
-        labelled = re.search(
-            rf"\b{spoken}(?:d|ed)?\b\s*(?:is|=|:|to)?\s*[\"“']?([^,;\"”'\n]+)",
-            self._rest,
-            re.IGNORECASE,
-        )
-        if labelled and labelled[1].strip(" .?!"):
-            return _phrase(labelled[1])
-        if self._quoted:
-            return str(self._quoted.pop(0))
-        if not must or self._used_rest:
-            return ""
-        self._used_rest = True
-        after = _AFTER.search(self._rest)
-        return _phrase(after[1] if after else self._rest)
-
-
-def _named(question: str, tools: Sequence[Tool]) -> list[Tool]:
-    """Tools whose names stand in the question, in the order they do."""
-    lowered = question.lower()
-    spoken = " ".join(plain_words(question))
-    places: list[tuple[int, Tool]] = []
-    for tool in tools:
-        place = lowered.find(tool.name.lower())
-        words = " ".join(_name_words(tool.name))
-        if place < 0 and " " in words and words in spoken:
-            place = spoken.find(words)
-        if place >= 0 and (" " in words or re.search(r"\b(?:use|call|run|tool)\b", lowered)):
-            places.append((place, tool))
-    return [tool for _, tool in sorted(places, key=lambda item: item[0])]
-
-
-def _matching(question: str, tools: Sequence[Tool], *, must: bool) -> list[Tool]:
-    """The tool that shares most words with the question; one word of its name must be there."""
-    asked = set(key_words(question))
-    scored: list[tuple[float, Tool]] = []
-    for tool in tools:
-        in_name = asked & set(key_words(" ".join(_name_words(tool.name))))
-        in_description = asked & set(key_words(tool.description))
-        score = 2.0 * len(in_name) + len(in_description - in_name)
-        named = in_name == set(key_words(" ".join(_name_words(tool.name))))
-        if must or (in_name and (named or score >= 3)):
-            scored.append((score, tool))
-    return [max(scored, key=lambda item: item[0])[1]] if scored else []
-
-
-def _phrase(text: str) -> str:
-    """A value out of a sentence: without what comes after it and without the verb before it."""
-    text = re.split(r"\s+(?:with|and|then)\s+", text.strip(), maxsplit=1)[0]
-    text = re.sub(r"^(?:to\s+)?(?:find|search|look up|fetch)\s+(?:for\s+)?", "", text, flags=re.I)
-    return text.strip(" .?!:,")
-
-
-def _name_words(name: str) -> list[str]:
-    """`searchKnowledge` and `search_knowledge` are both ["search", "knowledge"]."""
-    return plain_words(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " "))
-
-
-def _without_name(name: str, question: str) -> str:
-    pattern = r"(?:\b(?:please|use|call|run|with|the|tool)\s+)*" + re.escape(name) + r"(?:\s+tool)?"
-    return re.sub(pattern, " ", question, flags=re.IGNORECASE).strip()
-
-
-def _json_object_in(text: str) -> dict[str, Any] | None:
-    start, end = text.find("{"), text.rfind("}")
-    if not 0 <= start < end:
-        return None
-    try:
-        value = json.loads(text[start : end + 1])
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _told(name: str, text: str) -> str:
-    if text.lower().startswith("error"):
-        return f"The tool `{name}` reported a problem:\n\n> {' '.join(text.split())}"
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text
-    lines = list(_lines(value))
-    return f"Here is what `{name}` returned:\n\n" + "\n".join(lines or ["- nothing"])
-
-
-def _lines(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield f"- **{name}:** {_short(item)}"
-    elif isinstance(value, list):
-        for item in value[:20]:
-            yield f"- {_short(item)}"
-    else:
-        yield str(value)
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(text.split())
+def _announced(plan: Sequence[Call]) -> str:
+    steps = list(dict.fromkeys(_PLANNED.get(call.name, f"use `{call.name}`") for call in plan))
+    return f"I will {joined(steps)}."

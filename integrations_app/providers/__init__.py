@@ -1,0 +1,1 @@
+"""The world outside. ``http`` is the only module that may fetch an address."""
