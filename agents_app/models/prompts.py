@@ -12,8 +12,7 @@ class PromptQuerySet(models.QuerySet["Prompt"]):
     def usable_by(self, user: User, organisation: Organisation) -> "PromptQuerySet":
         """The organisation's own, the person's, and those shared with them."""
         return self.filter(
-            Q(created_by=None)
-            | Q(created_by=user)
+            Q(created_by=user)
             | Q(is_shared=True)
             | Q(pk__in=granted_ids(user, organisation, "prompt")),
             organisation=organisation,

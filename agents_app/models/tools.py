@@ -64,8 +64,9 @@ class Tool(ChangingEntity):
     config = models.JSONField(default=dict, blank=True)
     approval = models.CharField(max_length=7, choices=Approval.choices, default=Approval.DEFAULT)
     is_active = models.BooleanField(default=True)
+    # Goes with its owner: without one it would be everybody's.
     created_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="tools"
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="tools"
     )
 
     objects = ToolQuerySet.as_manager()

@@ -251,6 +251,7 @@ class AgentThread(Speaks):
             prompt_id=prompt_message_id,
             prompt=as_message(prompt),
             messages=messages,
+            user=self.user,
         )
 
 

@@ -19,8 +19,9 @@ from agents_app.providers.base import ChatMessage, Completion, StreamEvent, Usag
 from agents_app.providers.parts import ToolCallPart, ToolResultPart
 from agents_app.runtime.agent import Agent, StepEnd
 from agents_app.runtime.ask import Restarted
-from agents_app.runtime.generate import Run, Step, TextResult, open_run
+from agents_app.runtime.generate import open_run
 from agents_app.runtime.recorded import Recorder
+from agents_app.runtime.run import Run, Step, TextResult
 from agents_app.runtime.store import ToolUse
 from agents_app.runtime.tool_use import ToolOutcome, args_hash, read_arguments, use_tool
 from agents_app.tools.catalogue import Offered, must_ask
@@ -148,7 +149,7 @@ class _Loop:
             outcome=await self._outcome(call, offered, context),
             started_at=began,
             finished_at=timezone.now(),
-            message_id=self.run.pending_id,
+            message_id=self.run.noted_message_id,
         )
         self.run.uses.append(use)
         return use

@@ -34,7 +34,8 @@ def tool_of(
     if not NAME.match(name):
         raise TypeError(f"{name!r} is no name for a tool: letters, digits, _ and -, 64 at most")
     told = Field(min_length=1, description=f"What {agent.name} is asked, with all it needs to know")
-    model = create_model("Question", __base__=Arguments, **{argument: (str, told)})
+    fields: dict[str, Any] = {argument: (str, told)}
+    model = create_model("Question", __base__=Arguments, **fields)
 
     async def run(context: ToolContext, arguments: dict[str, Any]) -> str:
         depth = int(context.custom.get(DEPTH, 0)) + 1

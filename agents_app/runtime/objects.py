@@ -16,7 +16,8 @@ from agents_app.providers.base import ChatMessage, CompletionBuilder, Usage
 from agents_app.providers.parts import TextPart
 from agents_app.runtime.agent import Agent
 from agents_app.runtime.ask import Restarted
-from agents_app.runtime.generate import Run, Step, open_run
+from agents_app.runtime.generate import open_run
+from agents_app.runtime.run import Run, Step
 from agents_app.runtime.store import SavedMessage
 from agents_app.tools.definitions import problems_of
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
         StopCondition,
         UsageHandler,
     )
-    from agents_app.runtime.generate import TextResult
     from agents_app.runtime.loop import TextEvent
     from agents_app.runtime.objects import ObjectResult, Partial
+    from agents_app.runtime.run import TextResult
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -38,7 +38,8 @@ class CallArguments(TypedDict, total=False):
     thread_id: where it is said and kept; none: nothing is kept (AG-11).
     organisation, user: for whom; by default the thread's. custom: for the tools' context.
     tools: replace the agent's. key: the same again is the same call, not another one.
-    purpose: as the ledger names it.
+    purpose, about_thread_id, about_message_id: as the ledger names it, for calls that nothing is
+    said of there; tools are told the thread, too.
     """
 
     prompt: Prompt
@@ -56,6 +57,8 @@ class CallArguments(TypedDict, total=False):
     raw_handler: "RawHandler"
     key: UUID | None
     purpose: str
+    about_thread_id: UUID | None
+    about_message_id: UUID | None
 
 
 class Stream(Generic[E, R]):
@@ -110,8 +113,8 @@ class Speaks:
     def stream_text(self, **call: Unpack[CallArguments]) -> "Stream[TextEvent, TextResult]":
         """As ``generate_text``, with the model's events and the ends of tools and steps."""
         # The loop knows agents, so it cannot be known when agents are defined.
-        from agents_app.runtime.generate import TextResult
         from agents_app.runtime.loop import text_events
+        from agents_app.runtime.run import TextResult
 
         return Stream(text_events(*self._asked(call)), TextResult)
 

@@ -115,8 +115,12 @@ class ThreadStore(Protocol):
         prompt_id: UUID | None,
         prompt: ChatMessage | None,
         messages: Sequence[ChatMessage],
+        user: User | None,
     ) -> "ContextParts":
         """What the model is to know (CX-1), read before the inputs are saved."""
+
+    def prompt_of(self, thread_id: UUID, key: UUID) -> UUID | None:
+        """The prompt that an earlier run with this key has saved."""
 
     def begin(
         self,
@@ -130,7 +134,7 @@ class ThreadStore(Protocol):
     ) -> Begun:
         """Save the inputs and a pending answer at once (AG-5, AG-8).
 
-        A repeated ``key`` finds its prompt again, and its answer when there is one.
+        A repeated ``key`` finds its answer, when it has come to one.
         """
 
     def end_step(

@@ -43,11 +43,13 @@ def offered_tools(
     found: dict[str, Offered] = {}
     for name in wanted:
         row = rows.get(name)
+        if row is not None and row.created_by_id is not None and row.pk not in allowed:
+            row = None  # somebody's own row hides nothing from others
         if row is None:
             if name in builtins:
                 found[name] = Offered(builtins[name])
             continue
-        if not row.is_active or row.approval == Approval.DENY or row.pk not in allowed:
+        if not row.is_active or row.approval == Approval.DENY:
             continue
         if (definition := definition_of(row)) is not None:
             found[name] = Offered(definition, row.approval)

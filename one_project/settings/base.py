@@ -216,6 +216,12 @@ ONE_CHAT_MODEL = env("ONE_CHAT_MODEL", default="gpt-5-mini")
 ONE_EMBEDDING_MODEL = env("ONE_EMBEDDING_MODEL", default="text-embedding-3-small")
 # Chooses who answers in threads that are routed by a model; empty: the chat model.
 ONE_ROUTER_MODEL = env("ONE_ROUTER_MODEL", default="")
+# Outbound HTTP of tools: private addresses are refused but for these ("host:port").
+ONE_HTTP_ALLOW_PRIVATE = env.bool("ONE_HTTP_ALLOW_PRIVATE", default=False)
+ONE_HTTP_ALLOWED_HOSTS: list[str] = env.list("ONE_HTTP_ALLOWED_HOSTS", default=[])
+# An open weather service (docs/tools.md); empty: the tool says that there is none.
+ONE_WEATHER_GEOCODING_URL = env("ONE_WEATHER_GEOCODING_URL", default="")
+ONE_WEATHER_FORECAST_URL = env("ONE_WEATHER_FORECAST_URL", default="")
 ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
 
 ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)

@@ -4,19 +4,26 @@ Each row says what anonymous, outsider, member, staff, admin and owner get. ``th
 of the owner and the member: staff and admin, who take no part in it, may not even know it exists.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from agents_app.models import Tool
+from agents_app.runtime.agent import agent_of
+from agents_app.services.agents import create_agent
+from agents_app.services.prompts import create_prompt
 from chat_app.models import Turn
 from chat_app.routing import websocket_urlpatterns
 from chat_app.services.conversation import continue_thread
+from chat_app.services.playground import Asked, start_trial
+from chat_app.services.playground_inputs import save_input_set
 from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
 from tests.people import World
@@ -27,6 +34,11 @@ PUBLIC = (200, 200, 200, 200, 200, 200)
 MEMBERS = (LOGIN, 200, 200, 200, 200, 200)
 # Participants see it; for all others it does not exist.
 PARTICIPANTS = (LOGIN, 404, 200, 404, 404, 200)
+# A private agent, prompt and tool of the member; admins may change all of the organisation.
+EDITORS = (LOGIN, 404, 200, 404, 200, 200)
+# The playground: for plain members it does not exist; an outsider has one of their own.
+STAFF = (LOGIN, 200, 404, 200, 200, 200)
+OF_STAFF = (LOGIN, 404, 404, 200, 200, 200)
 # The run belongs to the member; staff and above see all of the organisation.
 OWN_RUN = (LOGIN, 404, 200, 200, 200, 200)
 WHO = ("anonymous", "outsider", "member", "staff", "admin", "owner")
@@ -53,7 +65,48 @@ ROWS: dict[str, Row] = {
     "chat:restore": ("post", (LOGIN, 404, 404, 404, 404, 404), {}),
     "chat:people": ("get", PARTICIPANTS, {}),
     "chat:remove_person": ("post", (LOGIN, 404, 403, 404, 404, 303), {}),
+    "chat:playground": ("get", STAFF, {}),
+    "chat:playground_threads": ("get", STAFF, {}),
+    "chat:playground_thread": ("get", OF_STAFF, {}),
+    "chat:playground_message": ("get", OF_STAFF, {}),
+    "chat:playground_turn": ("get", OF_STAFF, {}),
+    "chat:playground_answer": ("get", OF_STAFF, {}),
+    "chat:playground_system": ("get", STAFF, {}),
+    "chat:playground_try": ("post", (LOGIN, 422, 404, 422, 422, 422), {}),
+    "chat:playground_trial": ("get", OF_STAFF, {}),
+    "chat:playground_stop": ("post", (LOGIN, 404, 404, 303, 303, 303), {}),
+    "chat:playground_export": ("get", OF_STAFF, {}),
+    "chat:playground_inputs": ("get", STAFF, {}),
+    "chat:playground_input_set": ("get", OF_STAFF, {}),
+    "chat:playground_delete_inputs": ("post", (LOGIN, 404, 404, 303, 303, 303), {}),
+    "chat:playground_compare": ("get", STAFF, {}),
     "agents:list": ("get", MEMBERS, {}),
+    "agents:new": ("get", MEMBERS, {}),
+    "agents:agent": ("get", EDITORS, {}),
+    "agents:edit": ("get", EDITORS, {}),
+    "agents:delete": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
+    "agents:restore": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
+    "agents:duplicate": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
+    "agents:prompts": ("get", MEMBERS, {}),
+    "agents:new_prompt": ("get", MEMBERS, {}),
+    "agents:pick_prompt": ("get", MEMBERS, {}),
+    "agents:prompt": ("get", EDITORS, {}),
+    "agents:restore_prompt": (
+        "post",
+        (LOGIN, 404, 303, 404, 303, 303),
+        {"number": "1", "version": "1"},
+    ),
+    "agents:delete_prompt": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
+    "agents:share_prompt": ("post", (LOGIN, 404, 303, 404, 303, 303), {"shared": "1"}),
+    "agents:tools": ("get", MEMBERS, {}),
+    "agents:new_tool": ("get", MEMBERS, {}),
+    "agents:tool_policy": (
+        "post",
+        (LOGIN, 303, 403, 403, 303, 303),
+        {"tool": "calculator", "approval": "always"},
+    ),
+    "agents:tool": ("get", EDITORS, {}),
+    "agents:delete_tool": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
     "workflows:list": ("get", MEMBERS, {}),
     "workflows:live_list": ("get", MEMBERS, {}),
     "workflows:pools": ("get", (LOGIN, 200, 403, 200, 200, 200), {}),
@@ -103,6 +156,7 @@ class Case:
     world: World
     turn: Turn
     run: WorkflowRun
+    made: dict[str, UUID]
 
     def path(self, route: str) -> str:
         for name, value in {
@@ -111,6 +165,12 @@ class Case:
             "<uuid:turn_id>": self.turn.pk,
             "<uuid:user_id>": self.world.alice.pk,
             "<uuid:run_id>": self.run.pk,
+            "<uuid:agent_id>": self.made["agent"],
+            "<uuid:prompt_id>": self.made["prompt"],
+            "<uuid:tool_id>": self.made["tool"],
+            "<uuid:trial_id>": self.made["trial"],
+            "<uuid:answer_id>": self.made["answer"],
+            "<uuid:set_id>": self.made["set"],
         }.items():
             route = route.replace(name, str(value))
         return "/" + route
@@ -133,7 +193,30 @@ class Case:
 def case(world: World) -> Case:
     thread = world.thread(world.bob)
     turn = continue_thread(thread, user=world.alice, message="Hi")
-    return Case(world, turn, start(asks, organisation=world.organisation, started_by=world.bob))
+    run = start(asks, organisation=world.organisation, started_by=world.bob)
+    return Case(world, turn, run, {**made_by_bob(world), **made_by_staff(world, turn)})
+
+
+def made_by_bob(world: World) -> dict[str, UUID]:
+    """An agent, a prompt and a tool that nobody else was given."""
+    whose: dict[str, Any] = {"organisation": world.organisation, "created_by": world.bob}
+    agent = create_agent(name="Diary", **whose)
+    prompt = create_prompt(name="Tone", text="Be kind.", **whose)
+    tool = Tool.objects.create(name="counts", action="calculator", **whose)
+    return {"agent": agent.pk, "prompt": prompt.pk, "tool": tool.pk}
+
+
+def made_by_staff(world: World, turn: Turn) -> dict[str, UUID]:
+    """A list of inputs, and a trial about a thread that its maker takes no part in."""
+    inputs = save_input_set(world.organisation, by=world.stella, name="Greetings", inputs=[])
+    trial = start_trial(
+        world.organisation,
+        by=world.stella,
+        agent=agent_of(world.agent),
+        asked=[Asked(position=0, prompt="Hi")],
+        thread=turn.thread,
+    )
+    return {"trial": trial.pk, "answer": trial.answers.get().pk, "set": inputs.pk}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -156,9 +239,7 @@ def test_missing_and_forbidden_look_the_same(case: Case, name: str) -> None:
     method, _, form = ROWS[name]
     outsider = case.client("outsider")
     forbidden = getattr(outsider, method)(case.path(OWN[name]), form)
-    missing_route = OWN[name]
-    for converter in ("thread_id", "message_id", "turn_id", "user_id", "run_id"):
-        missing_route = missing_route.replace(f"<uuid:{converter}>", str(uuid4()))
+    missing_route = re.sub(r"<uuid:\w+>", lambda _: str(uuid4()), OWN[name])
     missing = getattr(outsider, method)(f"/{missing_route}", form)
 
     def visible(response: Any) -> tuple[int, str]:
@@ -194,7 +275,8 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
         value = value.encode("utf-8", "replace").decode()
         fields = ("q", "before", "current", "archived", "cursor", "agent", "text", "client_key")
         more = ("title", "people", "organisation", "name", "state", "time", "payload", "step", "v")
-        data = dict.fromkeys([*fields, *more], value)
+        agents = ("action", "approval", "config", "number", "show", "tool", "version", "share_mode")
+        data = dict.fromkeys([*fields, *more, *agents], value)
         for response in (
             client.get(path, data),
             client.post(path, data),

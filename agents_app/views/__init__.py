@@ -1,0 +1,1 @@
+"""Pages of agents, of the prompts library and of tools."""
