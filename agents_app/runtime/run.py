@@ -13,11 +13,10 @@ from agents_app.models import Purpose
 from agents_app.providers.base import ChatModel, ChatRequest, Completion, ToolSpec, Usage
 from agents_app.providers.errors import ModelError
 from agents_app.providers.parts import ChatMessage, Part, ToolCallPart, ToolResultPart
-from agents_app.runtime.agent import Agent, UsageReport
+from agents_app.runtime.agent import Agent
 from agents_app.runtime.ask import Patience
 from agents_app.runtime.context import trim
 from agents_app.runtime.recorded import Caller, Recorder
-from agents_app.runtime.speaking import settled
 from agents_app.runtime.store import (
     Begun,
     NewMessage,
@@ -27,6 +26,7 @@ from agents_app.runtime.store import (
     keep,
     thread_store,
 )
+from agents_app.runtime.telling import tell
 from agents_app.runtime.tokens import context_window, count_tools
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
@@ -184,11 +184,11 @@ class Run:
         recorder = await self._keep()
         await self._store(step, more=more)
         self.steps.append(step)
-        await self._tell(recorder, completion)
+        await self._tell(recorder)
 
     async def waste_step(self, completion: Completion) -> None:
         """A model call whose answer is of no use: nothing is stored but the call."""
-        await self._tell(await self._keep(), completion)
+        await self._tell(await self._keep())
 
     async def _keep(self) -> Recorder:
         recorder, uses = self.recorder, self.uses
@@ -223,29 +223,9 @@ class Run:
         )
         self.saved += saved
 
-    async def _tell(self, recorder: Recorder, completion: Completion) -> None:
-        recorded = recorder.calls[-1]
+    async def _tell(self, recorder: Recorder) -> None:
         raw = self.call.get("raw_handler", self.agent.raw_handler)
-        if raw is not None:
-            response = {
-                "id": completion.response_id,
-                "model": recorded.model,
-                "finish_reason": completion.finish_reason,
-                "parts": [part.to_json() for part in completion.parts],
-            }
-            await settled(raw(recorder.request.to_json(), response))
-        usage = self.call.get("usage_handler", self.agent.usage_handler)
-        if usage is not None:
-            report = UsageReport(
-                organisation_id=self.organisation.pk if self.organisation else None,
-                user_id=self.user.pk if self.user else None,
-                thread_id=self.thread.id if self.thread else None,
-                agent_name=self.agent.name,
-                model=recorded.model,
-                provider=recorded.provider,
-                usage=recorded.usage,
-            )
-            await settled(usage(report))
+        await tell(recorder, raw, self.call.get("usage_handler", self.agent.usage_handler))
 
     async def fail(self, error: BaseException) -> None:
         """Keep what was used, and mark what was pending as failed (AG-10)."""

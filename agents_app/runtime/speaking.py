@@ -1,6 +1,6 @@
 """The verbs of an agent, for programs: the same ones on the agent and on a thread it continues."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID
 
@@ -131,12 +131,6 @@ class Speaks:
         from agents_app.runtime.objects import ObjectResult, object_events
 
         return Stream(object_events(*self._asked(call), schema), ObjectResult)
-
-
-async def settled(value: "Awaitable[None] | None") -> None:
-    """Handlers may be plain or async."""
-    if value is not None:
-        await value
 
 
 def as_message(prompt: "Prompt | None") -> ChatMessage | None:

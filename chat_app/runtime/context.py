@@ -30,8 +30,8 @@ from chat_app.runtime.said import Listener
 from one_project.accounts.models import Organisation, User
 
 # Of a request without tools, for a turn as ``begin_turn`` reads it: the agent's prompts and whom it
-# may delegate to, recent messages, what answers already. The person is one more where tools or variables ask for them, the
-# tools are up to two.
+# may delegate to, recent messages, what answers already. The person is one more where tools or
+# variables ask for them, the tools are up to two.
 CONTEXT_QUERIES = 4
 # Left free for the answer, where the options do not say: a quarter of the window, at most this.
 ANSWER_RESERVE = 8_192

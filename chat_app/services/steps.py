@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from agents_app.models import CallStatus, ToolCall
 from agents_app.providers.base import Completion
 from agents_app.providers.parts import Part, ToolResultPart
-from agents_app.runtime.agent import StepEnd
+from agents_app.runtime.agent import Agent, StepEnd
 from agents_app.services.tool_calls import Asker, kept_by, propose_calls
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
@@ -48,6 +48,7 @@ class StepTools:
 
     offered: dict[str, Offered]
     options: AgentOptions
+    agent: Agent | None = None
 
 
 class _NotOurs(Exception):

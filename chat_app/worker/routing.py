@@ -31,7 +31,13 @@ async def routed(turn: Turn, token: UUID) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             if way == Routing.SIMILARITY:
-                chosen = await choose_by_similarity(turn.prompt.text, agents)
+                chosen = await choose_by_similarity(
+                    turn.prompt.text,
+                    agents,
+                    organisation=turn.organisation,
+                    user=turn.requested_by,
+                    thread_id=turn.thread_id,
+                )
             else:
                 chosen = await choose_by_model(
                     settings.ONE_ROUTER_MODEL or None,

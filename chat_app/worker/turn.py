@@ -20,12 +20,13 @@ from agents_app.providers.parts import ReasoningPart, TextPart, ToolCallPart
 from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.ask import Patience, Restarted
 from agents_app.runtime.recorded import Caller, Recorder
+from agents_app.runtime.telling import tell
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
 from chat_app.models import Turn, TurnStatus
 from chat_app.runtime.context import build_request
-from chat_app.runtime.options import last_step, turn_options, turn_tools
+from chat_app.runtime.options import last_step, turn_agent, turn_options, turn_tools
 from chat_app.services.steps import StepTools, end_step
 from chat_app.services.turns import Checkpoint, Outcome, begin_turn, finish_turn
 from chat_app.worker.routing import routed
@@ -84,6 +85,7 @@ class RunningTurn:
         finally:
             self._broadcaster.close(self.stream)
         await self._finish(outcome)
+        await self._tell()
 
     async def _answered(self) -> Outcome:
         options = self.tools.options
@@ -119,6 +121,16 @@ class RunningTurn:
             outcome.error, outcome.error_code = failure.user_message, failure.code
             outcome.cause = failure.detail
             return outcome
+
+    async def _tell(self) -> None:
+        """The handlers of an agent defined in Python; what they break is theirs."""
+        agent = self.tools.agent
+        if agent is None or self._recorder is None:
+            return
+        try:
+            await tell(self._recorder, agent.raw_handler, agent.usage_handler)
+        except Exception:
+            logger.exception("a handler of %s failed", agent.name)
 
     def _take(self, events: list[StreamEvent]) -> None:
         said = False
@@ -262,5 +274,6 @@ def _begin_with_context(
 
 def _prepare(turn: Turn) -> tuple[ChatRequest, StepTools]:
     options = turn_options(turn)
-    tools = StepTools(offered=turn_tools(turn, options), options=options)
+    offered = turn_tools(turn, options)
+    tools = StepTools(offered=offered, options=options, agent=turn_agent(turn))
     return build_request(turn, offered=tools.offered), tools

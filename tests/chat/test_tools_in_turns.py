@@ -47,7 +47,7 @@ def test_a_tool_is_called_and_its_result_answered(committed_world: World) -> Non
     [row] = calls_of(turn)
     assert (row.status, row.output) == (CallStatus.SUCCEEDED, {"found": "TEA"})
     assert effects("looked_up") == 1
-    told = [part for part in model.requests[1].messages[-1].parts]
+    told = list(model.requests[1].messages[-1].parts)
     assert told == [ToolResultPart("c1", "look_up", '{"found":"TEA"}')]
     assert [spec.name for spec in model.requests[0].tools] == ["look_up"]
 
