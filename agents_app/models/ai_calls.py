@@ -32,7 +32,7 @@ class AICall(Entity):
     ``reasoning_tokens`` of ``output_tokens``; ``is_estimated``: the provider sent no count.
     ``request`` and ``response`` are the raw values as ``ChatRequest.to_json`` and the answer's
     parts; they are emptied after ONE_RAW_CALL_DAYS, or never kept. ``cost_micros``: millionths of
-    the currency, None until a price is known.
+    a US dollar; ``meta["price"]`` is ``estimated`` where the model has no listed price.
     """
 
     organisation = models.ForeignKey(

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from agents_app.models import AICall
 from agents_app.runtime.recorded import RecordedCall
+from billing_app.runtime.pricing import Tokens, cost_of
 
 PURGE_BATCH = 500
 
@@ -20,7 +21,16 @@ def keep_calls(calls: Iterable[RecordedCall]) -> list[AICall]:
 
 def _row(call: RecordedCall) -> AICall:
     caller, usage = call.caller, call.usage
+    tokens = Tokens(
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cached_input=usage.cached_input_tokens,
+        cache_write=usage.cache_write_tokens,
+    )
+    cost = cost_of(call.provider, call.model, tokens, timezone.now())
     return AICall(
+        cost_micros=cost.micros,
+        meta={"price": "estimated"} if cost.is_estimated else {},
         organisation_id=caller.organisation_id,
         user_id=caller.user_id,
         agent_id=caller.agent_id,

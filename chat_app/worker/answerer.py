@@ -12,7 +12,9 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import DatabaseError
 
+from agents_app.providers.registry import using_demo_model
 from agents_app.runtime.ask import close_models, warm_up
+from billing_app.runtime import pricing
 from chat_app.live.broadcast import Broadcaster
 from chat_app.services.answering import answered_by
 from chat_app.services.turns import checkpoint_turns
@@ -37,6 +39,8 @@ class Answerer:
 
     async def run(self) -> None:
         warm_up()
+        if not using_demo_model():
+            await asyncio.to_thread(pricing.warm_up)
         await asyncio.gather(self.broadcaster.run(), self._checkpoint())
 
     async def stop(self) -> None:
