@@ -1,14 +1,10 @@
 """The pages of agents, prompts and tools: what people see, send, and get told."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from agents_app.models import Agent, AgentKind, Prompt, Tool
 from agents_app.services.agents import create_agent
@@ -17,6 +13,7 @@ from agents_app.services.sharing import Sharing, share
 from agents_app.services.tools import ToolValues, create_tool
 from one_project.accounts.models import Grant, Team, User
 from one_project.accounts.services.organisations import add_member
+from tests.agents.browsing import client_of, own_agent, queries, send, text_of, typed
 from tests.agents.samples import sample_tools
 from tests.people import World, make_person
 
@@ -27,34 +24,6 @@ pytestmark = pytest.mark.django_db
 def samples() -> Iterator[None]:
     with sample_tools():
         yield
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-def text_of(person: User, url: str) -> str:
-    response = client_of(person).get(url)
-    assert response.status_code == 200, response.content[:300]
-    return str(response.content.decode())
-
-
-def send(person: User, url: str, form: dict[str, Any]) -> Any:
-    return client_of(person).post(url, form)
-
-
-def own_agent(world: World, **more: Any) -> Agent:
-    given = {"name": "Writer", "prompt": "Secret words.", "created_by": world.bob, **more}
-    return create_agent(world.organisation, **given)
-
-
-def queries(person: User, url: str) -> int:
-    client = client_of(person)
-    with CaptureQueriesContext(connection) as found:
-        assert client.get(url).status_code == 200
-    return len(found)
 
 
 # The list
@@ -232,30 +201,6 @@ def test_only_admins_are_offered_an_agent_of_the_organisation(world: World) -> N
     assert Agent.objects.get(name="Boss").kind == AgentKind.SYSTEM_AGENT
 
 
-def typed(text: str) -> dict[str, Any]:
-    """The form of a page as a browser would send it."""
-    form: dict[str, Any] = {}
-    page = text.split('<form class="calm-form"', 1)[1].split("</form>", 1)[0]
-    for tag in re.findall(r"<input[^>]*>", page):
-        named = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
-        if named.get("type") in {"checkbox", "radio"} and " checked" not in tag:
-            continue
-        empty = "on" if named.get("type") == "checkbox" else ""
-        form.setdefault(named.get("name", ""), []).append(named.get("value", empty))
-    for name, inner in re.findall(
-        r'<textarea[^>]*name="([^"]*)"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL
-    ):
-        form[name] = [inner.replace("&quot;", '"')]
-    for name, inner in re.findall(
-        r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', page, re.DOTALL
-    ):
-        chosen = re.findall(r'value="([^"]*)" selected', inner) or re.findall(
-            r'value="([^"]*)"', inner
-        )
-        form[name] = chosen[:1]
-    return form
-
-
 def test_saving_an_untouched_form_changes_nothing(world: World) -> None:
     prompt = create_prompt(world.organisation, name="Tone", text="x", created_by=world.bob)
     values = ToolValues(name="alices", action="sample_send")
@@ -363,155 +308,6 @@ def test_a_copy_opens_in_the_form(world: World) -> None:
     response = send(world.bob, f"/agents/{agent.pk}/duplicate/", {})
     copy = Agent.objects.get(name="Writer (copy)")
     assert response["Location"] == f"/agents/{copy.pk}/edit/"
-
-
-# Prompts
-
-
-def test_a_prompt_is_written_changed_and_restored(world: World) -> None:
-    response = send(world.bob, "/agents/prompts/new/", {"name": "Tone", "text": "Be kind."})
-    prompt = Prompt.objects.get()
-    url = f"/agents/prompts/{prompt.pk}/"
-    assert (response.status_code, response["Location"]) == (303, url)
-    assert send(world.bob, url, {"name": "Tone", "text": "New", "version": 1}).status_code == 303
-    text = text_of(world.bob, url)
-    assert "Version 1" in text
-    assert "Be kind." in text
-    response = send(world.bob, f"{url}restore/", {"number": 1, "version": 2})
-    assert response.status_code == 303
-    prompt.refresh_from_db()
-    assert (prompt.text, prompt.version) == ("Be kind.", 3)
-
-
-def test_a_second_editor_of_a_prompt_is_told_and_can_save_on_top(world: World) -> None:
-    prompt = create_prompt(world.organisation, name="Tone", text="x", created_by=world.bob)
-    save_prompt(prompt, by=world.bob, name="Tone", text="Theirs", version=1)
-    url = f"/agents/prompts/{prompt.pk}/"
-    response = send(world.adam, url, {"name": "Tone", "text": "Mine", "version": 1})
-    text = response.content.decode()
-    assert response.status_code == 409
-    assert "Mine" in text
-    assert "Theirs" in text
-    form = typed(text)
-    assert form["version"] == ["2"]
-    assert send(world.adam, url, form).status_code == 303
-    prompt.refresh_from_db()
-    assert (prompt.text, prompt.version) == ("Mine", 3)
-
-
-def test_a_shared_prompt_is_read_by_others_and_changed_by_none_of_them(world: World) -> None:
-    prompt = create_prompt(world.organisation, name="Tone", text="Be kind.", created_by=world.bob)
-    url = f"/agents/prompts/{prompt.pk}/"
-    assert client_of(world.stella).get(url).status_code == 404
-    send(world.bob, f"{url}share/", {"shared": "1"})
-    text = text_of(world.stella, url)
-    assert "Be kind." in text
-    assert "History" not in text
-    assert send(world.stella, url, {"name": "x", "text": "y", "version": 1}).status_code == 404
-    for verb in ("share/", "delete/", "restore/"):
-        assert send(world.stella, url + verb, {"number": 1, "version": 1}).status_code == 404
-    assert "Tone" in text_of(world.stella, "/agents/prompts/?q=kind")
-    send(world.bob, f"{url}share/", {"shared": "0"})
-    assert "Tone" not in text_of(world.stella, "/agents/prompts/")
-
-
-def test_a_prompt_without_text_is_shown_again(world: World) -> None:
-    response = send(world.bob, "/agents/prompts/new/", {"name": "Tone", "text": ""})
-    assert response.status_code == 422
-    assert 'value="Tone"' in response.content.decode()
-    create_prompt(world.organisation, name="Taken", text="x", created_by=world.adam)
-    response = send(world.bob, "/agents/prompts/new/", {"name": "Taken", "text": "Mine."})
-    assert 'id="id_name_error"' in response.content.decode()
-    assert "Mine." in response.content.decode()
-
-
-@pytest.mark.parametrize(
-    "form", [{}, {"number": "x", "version": "1"}, {"number": "٣", "version": "1"}]
-)
-def test_a_version_that_never_was_is_not_found(world: World, form: dict[str, str]) -> None:
-    prompt = create_prompt(world.organisation, name="Tone", text="x", created_by=world.bob)
-    assert send(world.bob, f"/agents/prompts/{prompt.pk}/restore/", form).status_code == 404
-
-
-def test_prompts_are_picked_filled_in_as_buttons_or_json(world: World) -> None:
-    text = 'For "{{ user.name }}" <b>'
-    create_prompt(world.organisation, name="Hello", text=text, created_by=world.bob)
-    page = text_of(world.bob, "/agents/prompts/pick/?thread=x")
-    assert 'class="menu-item prompt-pick"' in page
-    assert 'data-text="For &quot;Bob&quot; &lt;b&gt;"' in page
-    response = client_of(world.bob).get(
-        "/agents/prompts/pick/", headers={"Accept": "application/json"}
-    )
-    [found] = json.loads(response.content)["prompts"]
-    assert found["text"] == 'For "Bob" <b>'
-    assert "Hello" not in text_of(world.stella, "/agents/prompts/pick/")
-
-
-# Tools
-
-
-def test_a_member_makes_a_tool_and_shares_it(world: World) -> None:
-    form = {
-        "name": "post_to_team",
-        "action": "sample_send",
-        "description": "Tells the team.",
-        "config": '{"url": "http://127.0.0.1/"}',
-        "approval": "always",
-        "is_active": "on",
-        "share_mode": "organisation",
-    }
-    response = send(world.bob, "/agents/tools/new/", form)
-    assert response.status_code == 303, response.content[-2000:]
-    tool = Tool.objects.get()
-    assert tool.config == {"url": "http://127.0.0.1/"}
-    assert "post_to_team" in text_of(world.stella, "/agents/tools/")
-    assert f"/agents/tools/{tool.pk}/" not in text_of(world.stella, "/agents/tools/")
-    assert f"/agents/tools/{tool.pk}/" in text_of(world.adam, "/agents/tools/")
-    url = f"/agents/tools/{tool.pk}/"
-    before = Tool.objects.values().get()
-    assert send(world.bob, url, typed(text_of(world.bob, url))).status_code == 303
-    after = Tool.objects.values().get()
-    assert {**after, "updated_at": None} == {**before, "updated_at": None}
-    assert Grant.objects.count() == 1
-    for person in (world.stella, world.charlie):
-        assert send(person, url, form).status_code == 404
-        assert send(person, f"{url}delete/", {}).status_code == 404
-    assert send(world.bob, f"{url}delete/", {}).status_code == 303
-    assert not Tool.objects.exists()
-
-
-def test_a_tool_that_cannot_be_made_is_shown_again(world: World) -> None:
-    form = {"name": "sample_read", "action": "", "config": "nonsense", "approval": "deny"}
-    response = send(world.bob, "/agents/tools/new/", form)
-    text = response.content.decode()
-    assert response.status_code == 422
-    for name in ("action", "config", "approval"):
-        assert f'id="id_{name}_error"' in text
-    assert "nonsense" in text
-    response = send(
-        world.bob, "/agents/tools/new/", {"name": "sample_read", "action": "sample_send"}
-    )
-    assert 'id="id_name_error"' in response.content.decode()
-
-
-def test_private_tools_are_seen_by_their_owner_and_admins_only(world: World) -> None:
-    values = ToolValues(name="bobs", action="sample_send", config={"url": "secret-place"})
-    tool = create_tool(world.organisation, by=world.bob, values=values, sharing=Sharing())
-    assert "bobs" in text_of(world.bob, "/agents/tools/")
-    assert "bobs" in text_of(world.adam, "/agents/tools/")
-    assert "bobs" not in text_of(world.stella, "/agents/tools/")
-    assert client_of(world.stella).get(f"/agents/tools/{tool.pk}/").status_code == 404
-
-
-def test_admins_set_the_policy_of_built_in_tools_in_the_page(world: World) -> None:
-    url, form = "/agents/tools/policy/", {"tool": "sample_write", "approval": "deny"}
-    assert send(world.stella, url, form).status_code == 403
-    assert "Note it" in text_of(world.stella, "/agents/tools/")
-    assert send(world.adam, url, form).status_code == 303
-    assert "Note it" not in text_of(world.stella, "/agents/tools/")
-    assert "Note it" in text_of(world.adam, "/agents/tools/")
-    assert send(world.adam, url, form | {"tool": "unheard_of"}).status_code == 404
-    assert send(world.adam, url, form | {"approval": "maybe"}).status_code == 422
 
 
 # How much it costs
