@@ -19,10 +19,10 @@ INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -
 	--no-compile
 
 # What the benchmarks and trials read from the environment.
-export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES
+export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS
 
-.PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows trial-turns \
-	trial-workflows
+.PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows bench-tools \
+	trial-turns trial-workflows trial-tools
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
@@ -57,11 +57,17 @@ bench-pages: $(STAMP)-dev ## Measure page times
 bench-workflows: $(STAMP)-dev ## Measure durable workflows, beside DBOS (RUNS LONG FAN WAITING SLEEPING PEER)
 	@$(CD) $(PY) -m benchmarks.workflows
 
+bench-tools: $(STAMP)-dev ## Measure what a step with a tool costs, and another agent (TURNS)
+	@$(CD) $(PY) -m benchmarks.tools_bench
+
 trial-turns: $(STAMP)-dev ## Kill processes in the middle of turns and count what is lost (KILLS)
 	@$(CD) $(PY) -m benchmarks.turns_trial
 
 trial-workflows: $(STAMP)-dev ## Kill processes in the middle of workflows and count what is lost (KILLS RUNS)
 	@$(CD) $(PY) -m benchmarks.workflow_trial
+
+trial-tools: $(STAMP)-dev ## Kill workers while agents use tools and count what is lost or done twice (KILLS)
+	@$(CD) $(PY) -m benchmarks.trial_tools
 
 # Once for all platforms and every Python from 3.11 on. No addresses and no paths get in.
 LOCK_VENV := .venv/lock-tool

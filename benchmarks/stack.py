@@ -29,6 +29,13 @@ T = TypeVar("T")
 READY_WITHIN = 60.0  # seconds
 SERVERS = ("daphne", "uvicorn")
 GROUPS = ("web", "worker", "redis", "postgres")
+LIMITS = (
+    "ONE_LIMIT_MESSAGES_PER_USER",
+    "ONE_LIMIT_MESSAGES_PER_ORGANISATION",
+    "ONE_LIMIT_TOKENS_PER_USER",
+    "ONE_LIMIT_TOKENS_PER_ORGANISATION",
+    "ONE_LIMIT_THREADS_PER_USER",
+)
 
 
 @dataclass
@@ -134,8 +141,8 @@ class Stack:
 
 
 @contextmanager
-def running_stack(model: list[str]) -> Iterator[Stack]:
-    """Postgres, Redis and the paced server (``model``: its options), migrated; no application yet.
+def running_stack(model: list[str], *, server: str = "benchmarks.paced_server") -> Iterator[Stack]:
+    """Postgres, Redis and the model server (``model``: its options), migrated; no application yet.
 
     Django is set up in this process when the block begins. PRIORITY=1 in the
     environment is for machines where other programs run, too (see ``placed``).
@@ -148,9 +155,9 @@ def running_stack(model: list[str]) -> Iterator[Stack]:
         state = DataDir(folder / "data")
         with processes.placed(app_core, first=first):
             postgres, redis = EmbeddedPostgres(state.path), EmbeddedRedis(state.path)
-            for server in (postgres, redis):
-                cleanup.callback(server.stop)
-                server.start()
+            for store in (postgres, redis):
+                cleanup.callback(store.stop)
+                store.start()
             urls = {"DATABASE_URL": postgres.wait(), "REDIS_URL": redis.wait()}
         stack = Stack(
             folder=folder,
@@ -165,7 +172,7 @@ def running_stack(model: list[str]) -> Iterator[Stack]:
         )
         stack.environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{stack.model_port}/v1"
         with processes.placed(load_core, first=first):
-            command = [sys.executable, "-m", "benchmarks.paced_server", str(stack.model_port)]
+            command = [sys.executable, "-m", server, str(stack.model_port)]
             server_log = folder / "model.log"
             paced = processes.start([*command, *model], stack.environment, server_log)
         cleanup.callback(processes.stop, paced)
@@ -185,6 +192,8 @@ def _environment(urls: dict[str, str], state: DataDir) -> dict[str, str]:
         "OPENAI_API_KEY": "for-the-paced-server",
         "ONE_CHAT_MODEL": "paced",
         "PYTHONUNBUFFERED": "1",
+        # Nobody types as fast as these people.
+        **dict.fromkeys(LIMITS, "off"),
     }
     return {**os.environ, **urls, **ours}
 

@@ -26,6 +26,7 @@ class Workers:
     stack: Stack
     count: int = 1
     with_beat: bool = False
+    module: str = "benchmarks.workflow_samples"  # what workers import besides
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     fallen: int = 0  # ended by themselves
 
@@ -42,19 +43,21 @@ class Workers:
             self.start(name)
         self._wait()
 
-    def start(self, name: str) -> None:
-        """Start the one of this name; does not wait."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start the one of this name, with ``environment`` besides; does not wait."""
         command = [sys.executable, "-m", "celery", "-A", "one_project"]
         if name == "beat":
             command += ["beat", "--pidfile=", "-s", str(self.stack.folder / "beat-schedule")]
         else:
-            command += ["worker", "-n", f"{name}@benchmark", "-I", "benchmarks.workflow_samples"]
+            command += ["worker", "-n", f"{name}@benchmark", "-I", self.module]
             command += ["--pool", "threads", "--concurrency", "4", "-Q", "celery"]
             command += ["--without-gossip", "--without-mingle"]
         command += ["--loglevel", "WARNING"]
         with processes.placed(self.stack.app_core, first=self.stack.first):
             log = self.stack.folder / f"{name}.log"
-            self.running[name] = processes.start(command, self.stack.environment, log)
+            self.running[name] = processes.start(
+                command, {**self.stack.environment, **environment}, log
+            )
 
     def strike(self, name: str) -> int:
         """``kill -9``; returns the pid that was killed, when it is gone."""

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from pydantic import ValidationError
 
-from agents_app.errors import AgentNotFound
+from agents_app.errors import AgentNotFound, InvalidFields
 from agents_app.models import Agent as AgentRow
 from agents_app.runtime.agent import Agent, registered_agents
 from agents_app.types import AgentOptions
@@ -107,7 +108,10 @@ def code_agents(rows: Sequence[AgentRow]) -> list[tuple[str, str]]:
 def find_agent(
     organisation: Organisation, user: User, value: str, *, also: AgentRow | None = None
 ) -> Agent:
-    """The agent of the picker's ``value``: an id, or ``code:`` and a name. Raises AgentNotFound."""
+    """The agent of the picker's ``value``: an id, or ``code:`` and a name.
+
+    Raises AgentNotFound, and InvalidFields where its stored options are none.
+    """
     if value.startswith(CODE):
         found = registered_agents().get(value.removeprefix(CODE))
         if found is None:
@@ -119,7 +123,10 @@ def find_agent(
         row = also
     elif wanted is not None:
         row = AgentRow.objects.usable_by(user, organisation).filter(pk=wanted).first()
-    agent = agent_behind(row)
+    try:
+        agent = agent_behind(row)
+    except ValidationError as error:
+        raise InvalidFields({"agent": "The options of this agent are not valid."}) from error
     if agent is None:
         raise AgentNotFound
     return agent

@@ -113,15 +113,16 @@ def _begin(answer_id: UUID) -> Prepared | None:
 
 def _finish(answer_id: UUID, result: TextResult) -> None:
     thought = [part.text for part in result.parts if isinstance(part, ReasoningPart)]
-    told = {each.call_id: each for part in result.steps for each in part.results}
+    # By their places: some models number their calls anew in each step.
     tools = [
         {
             "name": call.name,
             "arguments": call.arguments,
-            "told": str(told[call.id].output)[:LONGEST_TOLD] if call.id in told else "",
-            "is_error": call.id not in told or told[call.id].is_error,
+            "told": str(told.output)[:LONGEST_TOLD],
+            "is_error": told.is_error,
         }
-        for call in result.tool_calls
+        for step in result.steps
+        for call, told in zip(step.tool_calls, step.results, strict=False)
     ]
     text = clean_text(result.text)
     _end(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
 
 from agents_app.models import AICall, Purpose
 from agents_app.providers.parts import FilePart, ReasoningPart, SourcePart
@@ -150,6 +150,26 @@ def view_thread(thread: Thread, *, cursor: str | None = None) -> ThreadView:
     return ThreadView(sections, _earlier(page))
 
 
+def thread_sums(thread: Thread) -> list[dict[str, Any]]:
+    """By purpose: ``calls``, ``tokens``, ``cost_micros`` (None: a price is missing). One query."""
+    calls = AICall.objects.filter(thread_id=thread.pk).exclude(purpose=Purpose.PLAYGROUND)
+    sums = calls.values("purpose").annotate(
+        calls=Count("pk"),
+        priced=Count("cost_micros"),
+        tokens=Sum(F("input_tokens") + F("output_tokens")),
+        cost=Sum("cost_micros"),
+    )
+    return [
+        {
+            "purpose": Purpose(row["purpose"]).label.lower(),
+            "calls": row["calls"],
+            "tokens": row["tokens"],
+            "cost_micros": row["cost"] if row["priced"] == row["calls"] else None,
+        }
+        for row in sums.order_by("purpose")
+    ]
+
+
 def _earlier(page: MessagePage) -> str | None:
     return page.continue_cursor if not page.is_done else None
 
@@ -199,72 +219,6 @@ def _totals(entries: list[Entry], by_turn: dict[UUID, list[AICall]]) -> list[Tur
         if turn is not None and turn.pk not in found:
             found[turn.pk] = TurnTotal(turn, Figures.of(by_turn.get(turn.pk, [])))
     return list(found.values())
-
-
-def message_json(message: Message) -> dict[str, Any]:
-    """The row as JSON, with its parts as they are kept."""
-    return {
-        "id": str(message.pk),
-        "order": message.order,
-        "step_order": message.step_order,
-        "kind": message.kind,
-        "status": message.status,
-        "author": message.author_name,
-        "agent_id": str(message.agent_id) if message.agent_id else None,
-        "turn_id": str(message.turn_id) if message.turn_id else None,
-        "created_at": message.created_at.isoformat(),
-        "content": message.content,
-        "text": message.text,
-        "model": message.model,
-        "provider": message.provider,
-        "finish_reason": message.finish_reason,
-        "usage": message.usage,
-        "sources": message.sources,
-        "warnings": message.warnings,
-        "provider_options": message.provider_options,
-        "provider_metadata": message.provider_metadata,
-        "error": message.error,
-        "error_code": message.error_code,
-        "meta": message.meta,
-    }
-
-
-def turn_json(turn: Turn) -> dict[str, Any]:
-    """The row as JSON."""
-    times = ("created_at", "started_at", "first_token_at", "finished_at")
-    moments = {name: getattr(turn, name) for name in times}
-    return {
-        "id": str(turn.pk),
-        "status": turn.status,
-        "step": turn.step,
-        "attempt": turn.attempt,
-        "restarts": turn.restarts,
-        "agent_id": str(turn.agent_id) if turn.agent_id else None,
-        "prompt_id": str(turn.prompt_id),
-        "message_id": str(turn.message_id),
-        "options": turn.options,
-        "error": turn.error,
-        "error_code": turn.error_code,
-        **{name: at.isoformat() if at else None for name, at in moments.items()},
-    }
-
-
-def calls_of_message(thread: Thread, message: Message) -> list[AICall]:
-    """With their raw requests and responses."""
-    calls = AICall.objects.filter(thread_id=thread.pk, message_id=message.pk)
-    return list(calls.order_by("created_at", "pk"))
-
-
-def calls_of_turn(thread: Thread, turn: Turn) -> list[AICall]:
-    """With their raw requests and responses."""
-    calls = AICall.objects.filter(thread_id=thread.pk, turn_id=turn.pk)
-    return list(calls.order_by("created_at", "pk"))
-
-
-def calls_of_answer(organisation: Organisation, ids: Sequence[UUID]) -> list[AICall]:
-    """With their raw requests and responses."""
-    calls = AICall.objects.filter(organisation=organisation, pk__in=list(ids))
-    return list(calls.order_by("created_at", "pk"))
 
 
 def stored_answer(turn: Turn) -> Entry:

@@ -24,17 +24,18 @@ from agents_app.runtime.telling import tell
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
-from chat_app.models import Turn, TurnStatus
+from chat_app.models import Thread, Turn, TurnStatus
 from chat_app.runtime.context import build_request
 from chat_app.runtime.options import last_step, turn_agent, turn_options, turn_tools
 from chat_app.services.steps import StepTools, end_step
-from chat_app.services.turns import Checkpoint, Outcome, begin_turn, finish_turn
+from chat_app.services.turns import LOOK_AGAIN, Checkpoint, Outcome, begin_turn, finish_turn
 from chat_app.worker.routing import routed
 from one_project.common import metrics
 from one_project.common.crash_points import crash_point
 from one_project.common.database import in_thread
 from one_project.common.text import clean_json, clean_text
 from one_project.workflows.current import current_work
+from one_project.workflows.errors import TryLater
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +196,9 @@ class RunningTurn:
                     logger.warning("turn %s was taken over; its end is not ours", self.turn.pk)
                 return
             except ThreadNotFound:
+                if await in_thread(_may_come_back, self.turn.thread_id):
+                    # Answered anew then: a turn left open here would be open for ever.
+                    raise TryLater(LOOK_AGAIN, "the thread is deleted") from None
                 return
             except DataError as error:
                 # Something in it cannot be stored; the text can, and the turn must end.
@@ -205,6 +209,10 @@ class RunningTurn:
                 logger.warning("turn %s not stored yet: %s", self.turn.pk, error)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
+
+
+def _may_come_back(thread_id: UUID) -> bool:
+    return Thread.objects.filter(pk=thread_id).exists()
 
 
 def _storable(outcome: Outcome, error: DataError) -> Outcome:

@@ -164,7 +164,7 @@ def test_the_partial_tells_the_page_all_it_needs(world: World) -> None:
     ):
         assert attribute in html
     assert "restarted" not in html
-    Turn.objects.filter(pk=turn.pk).update(attempt=2, partial="", partial_seq=0)
+    Turn.objects.filter(pk=turn.pk).update(attempt=2, restarts=1, partial="", partial_seq=0)
     message = Message.objects.select_related("turn", "agent", "author").get(pk=turn.message_id)
     html = render_message(message)
     assert 'data-status="pending"' in html
@@ -179,3 +179,12 @@ def test_the_partial_is_one_element_and_the_same_on_the_page(world: World, alice
     assert html.endswith("</article>")
     assert html.count("<article") == 1
     assert html in alice.get(f"/chat/{thread.pk}/").content.decode()
+
+
+def test_a_message_to_a_person_asks_no_agent(world: World, alice: Client) -> None:
+    thread = world.thread(world.bob)
+    form = {"text": "@Bob what do you think?", "agent": world.agent.pk}
+    response = alice.post(f"/chat/{thread.pk}/messages/", form, headers=HTMX)
+    assert response.status_code == 200
+    assert "what do you think?" in response.content.decode()
+    assert not Turn.objects.exists()

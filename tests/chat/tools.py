@@ -5,12 +5,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from agents_app.models import ToolCall
-from agents_app.providers.parts import ToolCallPart
+from agents_app.providers.parts import Part, TextPart, ToolCallPart
+from agents_app.runtime.agent import agent_of
+from agents_app.runtime.offers import offers
 from agents_app.tools import definitions
 from agents_app.tools.definitions import Arguments, ToolContext, ToolDefinition, ToolError, define
-from chat_app.models import Message, Turn
+from agents_app.types import AgentOptions
+from chat_app.models import Message, Thread, Turn
+from chat_app.services.conversation import continue_thread
+from chat_app.services.steps import StepTools, end_step
+from chat_app.services.turns import Outcome
 from one_project.accounts.models import Event
 from one_project.accounts.services.events import record_event
+from tests.chat.answering import begin
 from tests.people import World
 
 
@@ -98,3 +105,15 @@ def said_in(turn: Turn) -> list[tuple[int, str, str, str]]:
     """Step order, kind, status and text of what belongs to the turn's question."""
     rows = Message.objects.filter(thread=turn.thread_id, order=turn.prompt.order).in_order()
     return [(row.step_order, row.kind, row.status, row.text) for row in rows]
+
+
+def propose(world: World, thread: Thread, *parts: ToolCallPart, text: str = "") -> list[ToolCall]:
+    """A turn asked by Alice whose model wants these calls, without a worker: each has to be asked
+    for, but for those that only read."""
+    turn, work = begin(continue_thread(thread, user=world.alice, message="Please"))
+    options = AgentOptions(approvals={"write_down": "always"})
+    offered = offers(agent_of(world.agent), world.organisation, world.alice)
+    said: list[Part] = [TextPart(text)] if text else []
+    outcome = Outcome(parts=[*said, *parts], finish_reason="tool_calls")
+    assert end_step(turn, outcome, StepTools(offered=offered, options=options), work)
+    return calls_of(turn)

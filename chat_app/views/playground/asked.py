@@ -13,7 +13,7 @@ from one_project.common.text import clean_line, clean_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostedTrial:
-    """The composer as it was sent."""
+    """The composer as it was sent. ``system`` None: the agent's own."""
 
     action: str
     thread: str
@@ -21,7 +21,7 @@ class PostedTrial:
     agent: str
     models: str
     prompt: str
-    system: str
+    system: str | None
     context: str
     options: str
     save: bool
@@ -37,7 +37,7 @@ def posted_trial(request: HttpRequest) -> PostedTrial:
         agent=clean_line(sent.get("agent"), 200),
         models=clean_text(sent.get("models"))[:2000],
         prompt=clean_text(sent.get("prompt")),
-        system=clean_text(sent.get("system")),
+        system=clean_text(sent["system"]) if "system" in sent else None,
         context=clean_text(sent.get("context")),
         options=clean_text(sent.get("options")),
         save=sent.get("save") == "1",

@@ -1,6 +1,7 @@
 """Two system prompts compared on a list of inputs: the form, and starting it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from django.http import HttpResponse
@@ -69,7 +70,7 @@ def _started(
     options = tried(
         lambda: read_call_options(context="", options=posted["options"], system=None, save=False)
     )
-    sides = [tried(lambda letter=letter: _side(request, posted, letter)) for letter in "ab"]
+    sides = [tried(partial(_side, request, posted, letter)) for letter in "ab"]
     first, second = sides
     if found is None or agent is None or options is None or first is None or second is None:
         return None

@@ -81,8 +81,13 @@ def first_composer(request: MemberRequest, place: Place, *, agent: str = "") -> 
     made.agent = next(iter([*wanted, *(value for value, _ in made.choices)]), "")
     made.prompt = place.turn.prompt.text if place.turn else ""
     made.options = editable(NOWHERE)
-    if made.agent:
+    try:
         found = find_agent(request.organisation, request.user, made.agent, also=place.agent)
+    except InvalidFields as error:
+        made.errors = error.fields
+    except AgentNotFound:
+        pass  # there is none to choose from
+    else:
         effective = effective_options(request, place, found)
         made.system = effective.instructions or ""
         made.context = editable(shown_context(effective))
@@ -95,8 +100,9 @@ def sent_composer(
 ) -> Composer:
     """As it was sent, with what is wrong."""
     made = _empty(request, place)
-    for name in ("agent", "models", "prompt", "system", "context", "options", "save"):
+    for name in ("agent", "models", "prompt", "context", "options", "save"):
         setattr(made, name, getattr(posted, name))
+    made.system = posted.system or ""
     made.errors = errors or {}
     return made
 
@@ -159,6 +165,8 @@ def read_composer(request: MemberRequest, place: Place, posted: PostedTrial) -> 
     agent, options, models = None, read_options(), [""]
     try:
         agent = find_agent(request.organisation, request.user, posted.agent, also=place.agent)
+    except InvalidFields as error:
+        problems |= error.fields
     except AgentNotFound:
         problems["agent"] = "Please choose an agent."
     try:
@@ -195,8 +203,10 @@ def _prompt_problem(posted: PostedTrial) -> dict[str, str]:
     return {}
 
 
-def _changed(request: MemberRequest, place: Place, agent: Agent, system: str) -> str | None:
+def _changed(request: MemberRequest, place: Place, agent: Agent, system: str | None) -> str | None:
     """None where the system prompt is what it would be anyway."""
+    if system is None:
+        return None
     own = effective_options(request, place, agent).instructions or ""
     return None if system.strip() == own.replace("\r\n", "\n").strip() else system
 

@@ -7,28 +7,20 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from agents_app.errors import AgentNotFound, InvalidFields
-from chat_app.models import Check, InputSet, TrialKind
-from chat_app.services.playground import code_agents, find_agent, usable_agents
+from agents_app.errors import InvalidFields
+from chat_app.models import Check, InputSet
 from chat_app.services.playground_inputs import (
     NewInput,
-    Side,
     access_input_set,
-    compare,
     delete_input_set,
     input_sets,
-    prompt_versions,
-    read_side,
     save_input_set,
 )
-from chat_app.services.playground_options import editable, read_call_options, read_models
-from chat_app.services.playground_reading import latest_trials
 from chat_app.views.answers import go_to
 from chat_app.views.playground.asked import posted_inputs
 from chat_app.views.playground.guard import staff_required
 from one_project.accounts.middleware import MemberRequest
-from one_project.common.errors import NotFound
-from one_project.common.text import clean_line, clean_text
+from one_project.common.text import clean_line
 
 BLANK = 3
 INPUTS = "/playground/inputs/"

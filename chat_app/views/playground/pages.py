@@ -11,15 +11,18 @@ from django.views.decorators.vary import vary_on_headers
 from chat_app.access import access_message
 from chat_app.models import TrialKind
 from chat_app.services.playground import access_answer, open_thread, past_turn
-from chat_app.services.playground_reading import (
+from chat_app.services.playground_raw import (
     calls_of_answer,
     calls_of_message,
     calls_of_turn,
-    latest_trials,
     message_json,
-    people,
-    threads_of,
     turn_json,
+)
+from chat_app.services.playground_reading import (
+    latest_trials,
+    people,
+    thread_sums,
+    threads_of,
     view_thread,
 )
 from chat_app.views.answers import is_htmx
@@ -123,6 +126,7 @@ def show(
         "people": people(request.organisation),
         "thread": place.thread,
         "view": _view(request, place) if place.thread else None,
+        "spent": thread_sums(place.thread) if place.thread else [],
         "composer": composer or first_composer(request, place, agent=agent),
         "detail": detail,
         "trials": latest_trials(request.organisation, TrialKind.RUN, thread=place.thread),

@@ -128,14 +128,14 @@ def system(request: MemberRequest) -> HttpResponse:
     place = place_of(
         request, clean_line(asked.get("thread"), 64), clean_line(asked.get("turn"), 64)
     )
-    value = ""
+    value = error = ""
     try:
         wanted = clean_line(asked.get("agent"), 200)
         agent = find_agent(request.organisation, request.user, wanted, also=place.agent)
         value = effective_options(request, place, agent).instructions or ""
-    except AgentNotFound:
-        pass
-    return render(request, "playground/_system.html", {"system": value, "error": ""})
+    except (AgentNotFound, InvalidFields) as problem:
+        error = problem.user_message if value or wanted else ""
+    return render(request, "playground/_system.html", {"system": value, "error": error})
 
 
 @require_safe
