@@ -20,6 +20,7 @@ from chat_app.runtime.notes import note_recorder, noted
 from chat_app.runtime.options import agent_behind, options_of
 from chat_app.services.changes import changing
 from one_project.common.database import in_thread
+from one_project.common.markdown import plain_text
 from one_project.common.text import clean_line
 from one_project.workflows.definitions import declare_pool, step
 from one_project.workflows.services.work import enqueue
@@ -60,7 +61,7 @@ def request_title(thread: Thread) -> None:
 
 def clean_title(text: str) -> str:
     """The first line of what a model said, as a title; empty where there is none in it."""
-    lines = (_AROUND.sub("", line) for line in text.splitlines())
+    lines = (_AROUND.sub("", plain_text(line, 400)) for line in text.splitlines())
     return clean_line(next((line for line in lines if line), ""), min(TITLE_LIMIT, 80))
 
 

@@ -77,7 +77,7 @@ def test_the_sidebar_counts_what_waits(world: World, thread: Thread) -> None:
     alice = as_person(world.alice)
     assert "</span>3</span>" in alice.get("/chat/sidebar/").content.decode()
     assert "</span>3</span>" in alice.get("/chat/").content.decode()
-    assert 'id="inbox-count" class="count"' in alice.get("/agents/").content.decode()
+    assert 'id="inbox-count"' in alice.get("/agents/").content.decode()
 
 
 def test_as_many_queries_for_many_rows_as_for_few(
