@@ -1,4 +1,4 @@
-"""What people do in a thread: say something, ask again, change a question, stop an answer.
+"""What people do in a thread: begin it, say something, go on.
 
 Each commits the message, the pending answer and the Turn in one transaction; only then is a
 worker woken. A repeated request (same client key) returns what the first one made.
@@ -7,61 +7,42 @@ worker woken. A repeated request (same client key) returns what the first one ma
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from agents_app.models import Agent
 from agents_app.providers.parts import Part, TextPart, ToolCallPart, ToolResultPart
 from billing_app.services.sending import (
-    check_tokens,
-    estimate_tokens,
     take_message,
     take_thread,
 )
 from chat_app.conf import TITLE_LIMIT
-from chat_app.errors import MessageNotFound, MessageTooLong, TurnOver
 from chat_app.live.announce import announce_inbox
 from chat_app.models import (
     Message,
     MessageKind,
-    MessageStatus,
     Thread,
     ThreadParticipant,
     TitleBy,
     Turn,
-    TurnStatus,
 )
 from chat_app.services.addressing import addressed
-from chat_app.services.answering import answer_turn, turn_over
+from chat_app.services.asking import (
+    NOBODY,
+    ask,
+    check_answer,
+    checked_text,
+    pending_answer,
+    turn_of_key,
+)
 from chat_app.services.changes import Change, changing
-from chat_app.services.messages import place_messages, set_parts
-from chat_app.services.stopping import SENT_INSTEAD, stop_waiting, withdraw_calls
+from chat_app.services.messages import place_messages
+from chat_app.services.stopping import SENT_INSTEAD, withdraw_calls
 from chat_app.services.threads import create_thread
-from chat_app.services.turns import turn_ended
 from chat_app.types import MessageDraft
 from one_project.accounts.models import Organisation, User
 from one_project.common.errors import Conflict, InvalidInput
 from one_project.common.ids import new_id
-from one_project.common.text import clean_line, clean_text
-from one_project.workflows.services.work import ask_to_stop, enqueue
-
-
-def checked_text(text: object) -> str:
-    """Clean text of at most ONE_MESSAGE_MAX_BYTES bytes of UTF-8.
-
-    Raises InvalidInput when it is empty and MessageTooLong when it is over the limit.
-    """
-    cleaned = clean_text(text).strip("\n")
-    if not cleaned.strip():
-        raise InvalidInput("Please write a message first.")
-    size, limit = len(cleaned.encode()), settings.ONE_MESSAGE_MAX_BYTES
-    if size > limit:
-        raise MessageTooLong(
-            f"This message is too long: {size:,} bytes, and the limit is {limit:,}. "
-            "Please shorten it or send it in parts."
-        )
-    return cleaned
+from one_project.common.text import clean_line
 
 
 def send_agent_message(
@@ -106,13 +87,13 @@ def send_agent_message(
                 withdraw_calls(change, SENT_INSTEAD)
             to = addressed(change.thread, content, author=author, picked=agent)
             requested_by = author or asked_by
-            answers = [_pending_answer(to.agent, turn_id)] if asks and to.agent else []
+            answers = [pending_answer(to.agent, turn_id)] if asks and to.agent else []
             message, *pending = place_messages(change, [draft, *answers])
             change.said(message)
             _name_thread(change, message)
             _see_own(change, author)
             turn = (
-                _ask(change, message, pending[0], requested_by, client_key, options, to.route)
+                ask(change, message, pending[0], requested_by, client_key, options, to.route)
                 if pending
                 else None
             )
@@ -120,11 +101,7 @@ def send_agent_message(
                 # Last, because others of the organisation wait for these rows.
                 take_message(change.thread.organisation, author)
                 if turn is not None:
-                    check_tokens(
-                        change.thread.organisation,
-                        author,
-                        estimate_tokens(message.text, last_total=_last_total(change.thread)),
-                    )
+                    check_answer(change.thread, author, message.text)
     except IntegrityError:
         # The same key again: the constraint tells, so that nothing has to be looked up before.
         if found := _already_sent(thread, client_key):
@@ -143,12 +120,19 @@ def continue_thread(
     client_key: UUID | None = None,
     limited: bool = False,
 ) -> Turn:
-    """Say something as ``user`` and ask for an answer. Raises Conflict when nobody can answer."""
-    _, turn = send_agent_message(
-        thread, content=message, author=user, agent=agent, client_key=client_key, limited=limited
-    )
-    if turn is None:
-        raise Conflict("This thread has no agent. Please choose one to answer.")
+    """Say something as ``user`` and ask for an answer. Raises Conflict when nobody can answer;
+    nothing has been said then."""
+    with transaction.atomic():
+        _, turn = send_agent_message(
+            thread,
+            content=message,
+            author=user,
+            agent=agent,
+            client_key=client_key,
+            limited=limited,
+        )
+        if turn is None:
+            raise Conflict(NOBODY)
     return turn
 
 
@@ -192,110 +176,6 @@ def _started(
     return (turn.thread, turn) if turn else None
 
 
-def regenerate(
-    thread: Thread, message: Message, *, user: User, client_key: UUID | None = None
-) -> Turn:
-    """Answer again on the same order; the old answer stays reachable from the new one.
-
-    Also the Retry after a failure. Raises Conflict while the old answer is still being written.
-    """
-    with changing(thread.pk) as change:
-        if found := _turn_of_key(change.thread, client_key):
-            return found
-        old = Message.objects.select_for_update().filter(pk=message.pk, thread=thread).first()
-        if old is None or old.kind != MessageKind.AGENT:
-            raise MessageNotFound
-        if old.status == MessageStatus.PENDING:
-            raise Conflict("This answer is still being written.")
-        if old.superseded_by_id:
-            raise Conflict("This answer has been replaced already.")
-        whole = [old]
-        if old.turn_id is not None:
-            if Turn.objects.open().filter(pk=old.turn_id).exists():
-                raise Conflict("This answer is still being written.")
-            # All its steps are replaced, not only the one that was looked at.
-            whole = list(
-                change.thread.messages.filter(turn=old.turn_id, superseded_by=None).in_order()
-            )
-        prompt = _prompt_of(old)
-        draft = _pending_answer(old.agent or thread.agent, new_id())
-        [answer] = place_messages(change, [draft], prompt=prompt)
-        turn = _ask(change, prompt, answer, user, client_key)
-        _supersede(change, whole, turn.message)
-    announce_inbox(thread)
-    return turn
-
-
-def edit_message(
-    thread: Thread, message: Message, *, user: User, text: str, client_key: UUID | None = None
-) -> Turn | None:
-    """Ask a changed question: a new order begins from it, the old one stays reachable.
-
-    Only the latest question and only by who wrote it; raises Conflict otherwise, and while it is
-    still being answered.
-    """
-    cleaned = checked_text(text)
-    with changing(thread.pk) as change:
-        if found := _turn_of_key(change.thread, client_key):
-            return found
-        old = _editable(change.thread, message, user)
-        answers = list(change.thread.messages.filter(order=old.order).exclude(pk=old.pk).in_order())
-        if any(answer.status == MessageStatus.PENDING for answer in answers):
-            raise Conflict("Please stop the answer before changing the question.")
-        asked = next((answer.agent for answer in answers if answer.agent), None)
-        answerer = asked or change.thread.agent
-        drafts = [
-            MessageDraft(
-                kind=MessageKind.USER, parts=[TextPart(cleaned)], author=user, client_key=client_key
-            )
-        ]
-        if answerer:
-            drafts.append(_pending_answer(answerer, new_id()))
-        new, *pending = place_messages(change, drafts, order="next")
-        current = [answer for answer in answers if answer.superseded_by_id is None]
-        _supersede(change, [old, *current], new)
-        change.said(new)
-        turn = _ask(change, new, pending[0], user, client_key) if pending else None
-    announce_inbox(thread)
-    return turn
-
-
-def stop_turn(thread: Thread, turn_id: UUID) -> Turn:
-    """Stop an answer, keeping what has arrived. Raises TurnOver when it has ended.
-
-    A turn no worker holds ends here; a running one is asked to stop, and its worker ends it.
-    """
-    with changing(thread.pk) as change:
-        turn = (
-            Turn.objects.select_for_update(of=("self",))
-            .select_related("message")
-            .filter(pk=turn_id, thread=thread)
-            .first()
-        )
-        if turn is None or not turn.is_open:
-            raise TurnOver
-        turn.stop_requested_at = timezone.now()
-        if turn.status == TurnStatus.WAITING:
-            turn.save(update_fields=["stop_requested_at", "updated_at"])
-            stop_waiting(change, turn)
-            turn.refresh_from_db()
-            return turn
-        if turn.work_id is None or ask_to_stop(turn.work_id):
-            turn.status, turn.finished_at = TurnStatus.STOPPED, timezone.now()
-            parts: list[Part] = [TextPart(turn.partial)] if turn.partial else []
-            set_parts(turn.message, parts)
-            turn.partial = ""
-            turn.message.status = MessageStatus.SUCCESS
-            turn.message.finish_reason = "stopped"
-            change.touch(turn.message)
-            turn.message.save()
-            turn_ended(change, turn, turn.message)
-        turn.save(
-            update_fields=["status", "finished_at", "stop_requested_at", "partial", "updated_at"]
-        )
-    return turn
-
-
 def _parts(
     text: str, tool_call: dict[str, Any] | None, result: dict[str, Any] | None
 ) -> list[Part]:
@@ -313,106 +193,7 @@ def _already_sent(thread: Thread, key: UUID | None) -> tuple[Message, Turn | Non
     if key is None:
         return None
     message = thread.messages.filter(client_key=key).first()
-    return (message, _turn_of_key(thread, key)) if message else None
-
-
-def _turn_of_key(thread: Thread, key: UUID | None) -> Turn | None:
-    if key is None:
-        return None
-    return thread.turns.select_related("message").filter(client_key=key).first()
-
-
-def _pending_answer(agent: Agent | None, turn_id: UUID) -> MessageDraft:
-    """What the agent is going to say. Raises Conflict when there is nobody to say it."""
-    if agent is None or not agent.is_active:
-        raise Conflict("This thread has no agent. Please choose one to answer.")
-    return MessageDraft(
-        kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent, turn_id=turn_id
-    )
-
-
-def _ask(
-    change: Change,
-    prompt: Message,
-    answer: Message,
-    user: User | None,
-    key: UUID | None,
-    options: dict[str, Any] | None = None,
-    route: str = "",
-) -> Turn:
-    """The turn that fills the pending ``answer``; a worker is woken after commit."""
-    turn_id = answer.turn_id or new_id()
-    work = enqueue(
-        answer_turn,
-        turn_id,
-        organisation_id=change.thread.organisation_id,
-        on_complete=turn_over,
-        context={"turn": str(turn_id)},
-    )
-    turn = Turn.objects.create(
-        pk=turn_id,
-        work=work,
-        organisation_id=change.thread.organisation_id,
-        thread=change.thread,
-        prompt=prompt,
-        message=answer,
-        agent=answer.agent,
-        requested_by=user,
-        client_key=key,
-        options=options or {},
-        meta={"route": route} if route else {},
-    )
-    if answer.agent_id != change.thread.agent_id:  # that one takes part since the thread began
-        ThreadParticipant.objects.get_or_create(thread=change.thread, agent=answer.agent)
-    return turn
-
-
-def _supersede(change: Change, old: list[Message], new: Message) -> None:
-    new.meta["earlier"] = True
-    new.save(update_fields=["meta"])
-    for message in old:
-        message.superseded_by = new
-        change.touch(message)
-        message.save(update_fields=["superseded_by", "seq", "updated_at"])
-
-
-def _prompt_of(answer: Message) -> Message:
-    prompt = (
-        Message.objects.filter(
-            thread_id=answer.thread_id, order=answer.order, kind=MessageKind.USER
-        )
-        .in_order()
-        .first()
-    )
-    if prompt is None:
-        raise Conflict("The question of this answer is gone.")
-    return prompt
-
-
-def _editable(thread: Thread, message: Message, user: User) -> Message:
-    latest = (
-        thread.messages.filter(kind=MessageKind.USER, superseded_by=None)
-        .order_by("-order", "-step_order")
-        .first()
-    )
-    if latest is None or latest.pk != message.pk:
-        raise Conflict("Only the latest question can be changed.")
-    if latest.author_id != user.pk:
-        raise Conflict("Only the person who wrote a question can change it.")
-    return latest
-
-
-def _last_total(thread: Thread) -> int | None:
-    """Tokens of the thread's last answer: the next one is likely to take as many (RL-18)."""
-    usage = (
-        thread.messages.filter(kind=MessageKind.AGENT, usage__isnull=False)
-        .order_by("-order", "-step_order")
-        .values_list("usage", flat=True)
-        .first()
-    )
-    if not usage:
-        return None
-    return int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
+    return (message, turn_of_key(thread, key)) if message else None
 
 
 def _name_thread(change: Change, message: Message) -> None:

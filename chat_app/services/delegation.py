@@ -9,10 +9,9 @@ from agents_app.models import Agent, CallStatus, ToolCall
 from agents_app.runtime.tool_use import ToolOutcome, cut
 from agents_app.services.tool_calls import settle_call
 from agents_app.tools.definitions import ToolContext, ToolError, Waiting
-from chat_app.errors import ThreadNotFound, TurnOver
 from chat_app.models import Message, MessageKind, Thread, ThreadParticipant, Turn, TurnStatus
 from chat_app.services.changes import Change
-from chat_app.services.conversation import send_agent_message, stop_turn
+from chat_app.services.conversation import send_agent_message
 from chat_app.services.turns import after_turns
 from one_project.common.text import clean_line
 from one_project.workflows.definitions import step
@@ -115,16 +114,3 @@ def delegation_gone(call_id: UUID) -> None:
     call = ToolCall.objects.filter(pk=call_id).first()
     if call is not None:
         settle_call(call, ToolOutcome.error("The thread was deleted.", "delegation_failed"))
-
-
-@step(name="chat_app.stop_delegation", kind="transaction")
-def stop_delegation(thread_id: UUID) -> None:
-    """Stop what is still answered in a nested thread whose result nobody waits for any more."""
-    thread = Thread.objects.filter(pk=thread_id).first()
-    if thread is None:
-        return
-    for turn in Turn.objects.open().filter(thread=thread):
-        try:
-            stop_turn(thread, turn.pk)
-        except (TurnOver, ThreadNotFound):
-            continue

@@ -18,7 +18,8 @@ from chat_app.access import access_thread
 from chat_app.errors import MessageNotFound, ThreadNotFound
 from chat_app.models import Thread, ThreadParticipant, Trial, TrialAnswer, TrialStatus, Turn
 from chat_app.runtime.options import agent_behind
-from chat_app.services.conversation import checked_text, send_agent_message
+from chat_app.services.asking import checked_text
+from chat_app.services.conversation import send_agent_message
 from chat_app.services.playground_answering import answer_trial, trial_over
 from one_project.accounts.models import Event, Organisation, User
 from one_project.accounts.services.events import record_event

@@ -27,6 +27,7 @@ from chat_app.views.pages import answers_with_page
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import InvalidInput
+from one_project.common.text import clean_line
 
 
 @require_safe
@@ -49,7 +50,7 @@ def approve(
 ) -> HttpResponse:
     """Let the call run as the person has seen it (``args``); ``always``: and do not ask again."""
     thread, call = _decidable(request, thread_id, call_id)
-    approve_call(call, by=request.user, args=request.POST.get("args", ""), always=always)
+    approve_call(call, by=request.user, args=_seen(request), always=always)
     return _decided(request, thread, call)
 
 
@@ -82,8 +83,7 @@ def change(request: MemberRequest, thread_id: UUID, call_id: UUID) -> HttpRespon
     text = _posted(request, "arguments", call)
     try:
         arguments = _read_arguments(text)
-        args = request.POST.get("args", "")
-        edit_and_approve(call, by=request.user, arguments=arguments, args=args)
+        edit_and_approve(call, by=request.user, arguments=arguments, args=_seen(request))
     except InvalidInput as error:
         if is_htmx(request):
             response = HttpResponse(escape(error.user_message), status=error.status)
@@ -118,14 +118,17 @@ def resolve(request: MemberRequest, thread_id: UUID, call_id: UUID) -> HttpRespo
     return _decided(request, thread, call)
 
 
-def _decidable(
-    request: MemberRequest, thread_id: UUID, call_id: UUID
-) -> tuple[Thread, ToolCall]:
+def _decidable(request: MemberRequest, thread_id: UUID, call_id: UUID) -> tuple[Thread, ToolCall]:
     thread = access_thread(request.user, thread_id)
     call = access_tool_call(request.user, call_id)
     if call.thread_id != thread.pk:
         raise ToolCallNotFound
     return thread, call
+
+
+def _seen(request: MemberRequest) -> str:
+    """The hash of the arguments that were on the page."""
+    return clean_line(request.POST.get("args"), 64)
 
 
 def _posted(request: MemberRequest, name: str, call: ToolCall) -> str:
@@ -153,7 +156,6 @@ def _answer(
     """The step as it is now, and the next one where the turn has gone on."""
     if request.POST.get("next") == "inbox" and not is_htmx(request):
         return go_to(request, "/chat/inbox/")
-    turn = Turn.objects.filter(pk=turn_id).first()
+    turn = Turn.objects.filter(pk=turn_id).first() if turn_id else None
     shown = [message_id, turn.message_id if turn else None]
     return changed_messages(request, thread, dict.fromkeys(pk for pk in shown if pk))
-

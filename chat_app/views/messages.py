@@ -14,12 +14,9 @@ from chat_app.errors import TurnOver
 from chat_app.forms import posted_message
 from chat_app.live.calls import attach_calls
 from chat_app.models import MessageKind, Turn
-from chat_app.services.conversation import (
-    edit_message,
-    regenerate,
-    send_agent_message,
-    stop_turn,
-)
+from chat_app.services.conversation import send_agent_message
+from chat_app.services.revising import edit_message, regenerate
+from chat_app.services.stopping import stop_turn
 from chat_app.views.answers import changed_messages, go_to_thread, is_htmx, said_messages
 from chat_app.views.pages import answers_with_page, older_messages, render_thread
 from one_project.accounts.guards import member_required
@@ -62,7 +59,7 @@ def regenerate_answer(request: MemberRequest, thread_id: UUID, message_id: UUID)
     thread = access_thread(request.user, thread_id)
     message = access_message(thread, message_id)
     # A message is answered anew once: its id as the key makes a double click one turn.
-    turn = regenerate(thread, message, user=request.user, client_key=message.pk)
+    turn = regenerate(thread, message, user=request.user, client_key=message.pk, limited=True)
     replaced = thread.messages.filter(superseded_by=turn.message_id).values_list("pk", flat=True)
     return changed_messages(request, thread, [*replaced, turn.message_id])
 
@@ -82,7 +79,12 @@ def edit(request: MemberRequest, thread_id: UUID, message_id: UUID) -> HttpRespo
         return render(request, name, context)
     posted = posted_message(request)
     turn = edit_message(
-        thread, message, user=request.user, text=posted.text, client_key=posted.client_key
+        thread,
+        message,
+        user=request.user,
+        text=posted.text,
+        client_key=posted.client_key,
+        limited=True,
     )
     message.refresh_from_db(fields=["superseded_by"])
     replaced = thread.messages.filter(superseded_by=message.superseded_by_id)

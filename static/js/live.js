@@ -3,30 +3,23 @@ import { box, byId, follow, isAtEnd, isFinal, unfinished, upsert } from "./messa
 
 const BLOCKS = /^(P|LI|UL|OL|BLOCKQUOTE|H[1-6]|PRE|CODE|TABLE|TBODY|THEAD|TR|TD|TH|DIV)$/;
 const banner = byId("connection");
-let socket, lost;
-let [seen, read, bytes, acked] = [Number(box?.dataset.seq), Number(box?.dataset.seq), 0, 0];
+let [seen, read, bytes, acked, socket, lost] = [Number(box?.dataset.seq), Number(box?.dataset.seq), 0, 0];
 const send = (value) => socket?.send(JSON.stringify(value));
 const inbox = onceASecond(() => document.body.dispatchEvent(new Event("one:inbox")));
 const sync = onceASecond(() => {
   const streams = unfinished().map(({ dataset }) => [dataset.position, [+dataset.attempt, +dataset.n]]);
   send({ type: "sync", seq: seen, streams: Object.fromEntries(streams) });
 });
-
 function onceASecond(run) {
   let [timer, last] = [null, 0];
   const fire = () => ([timer, last] = [null, Date.now()]) && run();
   return () => (timer ??= setTimeout(fire, Math.max(0, last + 1000 - Date.now())));
 }
-
-function markRead() {
-  if (seen > read && !document.hidden && isAtEnd()) send({ type: "read", seq: (read = seen) });
-}
+const markRead = () =>
+  seen > read && !document.hidden && isAtEnd() && send({ type: "read", seq: (read = seen) });
 // Where text goes on: the end of the last block inside the last block.
-function tail(element) {
-  const last = element.lastElementChild;
-  return last && BLOCKS.test(last.tagName) && !last.matches(".code-head") ? tail(last) : element;
-}
-
+const isBlock = (element) => element && BLOCKS.test(element.tagName) && !element.matches(".code-head");
+const tail = (element) => (isBlock(element.lastElementChild) ? tail(element.lastElementChild) : element);
 function stream(kind, position, attempt, n, content) {
   const article = box.querySelector(`article[data-position="${position}"]`);
   if (!article) return sync();
@@ -42,22 +35,17 @@ function stream(kind, position, attempt, n, content) {
   if (kind === "c") closed.insertAdjacentHTML("beforeend", content);
   Object.assign(known, { attempt, n, status: "streaming" });
 }
-
 function apply(record) {
   const [, kind, fields, content] = record.match(/^(.) ?(.*)\n?([^]*)$/);
   const [first, ...numbers] = fields.split(" ");
   if (kind === "i") inbox();
   else if (kind === "x") first === "reload" ? location.reload() : location.assign("/chat/");
   else if (kind === "s" && +numbers[0] > seen) sync();
-  else if (kind === "s" && +first > seen) {
-    seen = +first;
-    upsert(content);
-  } else if (/^[dhcr]$/.test(kind)) stream(kind, first, +numbers[0], +numbers[1], content);
+  else if (kind === "s" && +first > seen && (seen = +first)) upsert(content);
+  else if (/^[dhcr]$/.test(kind)) stream(kind, first, +numbers[0], +numbers[1], content);
 }
-
 addEventListener("htmx:wsOpen", ({ detail }) => {
-  [socket, bytes, acked] = [detail.socketWrapper, 0, 0];
-  lost = clearTimeout(lost);
+  [socket, bytes, acked, lost] = [detail.socketWrapper, 0, 0, clearTimeout(lost)];
   if (banner.textContent) banner.textContent = "Back online";
   setTimeout(() => lost ?? (banner.textContent = ""), 2000);
   if (box) sync();

@@ -12,7 +12,6 @@ export const unfinished = () => articles().filter((a) => a.dataset.position && !
 // Orders places in the thread ("order", "step") or states of a message ("seq", "attempt", "n").
 const compare = (a, b, ...names) =>
   names.map((name) => (+a.dataset[name] || 0) - (+b.dataset[name] || 0)).find(Boolean) ?? 0;
-
 export function follow(always) {
   following ||= always;
   if (following) box.scrollTop = box.scrollHeight;
@@ -25,29 +24,26 @@ export function plain(element) {
   element.classList.remove("is-plain");
   return text;
 }
-
 function tell(article) {
   const author = article.querySelector(".author").textContent;
   const failure = article.querySelector(".failure p");
-  if (failure) return (byId("alarm").textContent = `${author}: ${plain(failure)}`);
-  const text = plain(article.querySelector(".body")).slice(0, 300);
-  byId("announcer").textContent = `${author} answered: ${text}`;
+  if (failure) byId("alarm").textContent = `${author}: ${plain(failure)}`;
+  else byId("announcer").textContent = `${author} answered: ${plain(article.querySelector(".body")).slice(0, 300)}`;
 }
 // Elements of the HTML take the place of those with their id; new articles find their own.
 export function upsert(html) {
   for (const fresh of [...document.createRange().createContextualFragment(html).children]) {
     const old = byId(fresh.id);
-    const focused = old?.contains(document.activeElement);
+    const focused = old?.contains(document.activeElement) && document.activeElement;
     if ("removed" in fresh.dataset) old?.remove();
     else if (fresh.localName === "article") put(fresh, old);
-    else old?.replaceWith(fresh);
+    else if (old?.textContent !== fresh.textContent) old?.replaceWith(fresh);
     if (fresh.isConnected) htmx.process(fresh);
-    if (focused && !old.isConnected) box.focus({ preventScroll: true });
+    if (focused && !old.isConnected) (byId(focused.id) ?? box).focus({ preventScroll: true });
   }
   tidy();
   refreshTimes();
 }
-
 function put(fresh, old) {
   // The socket and the answer to a form bring the same message: its latest state stays.
   if (old && compare(fresh, old, "seq", "attempt", "n") <= 0) return;
@@ -55,19 +51,23 @@ function put(fresh, old) {
   // What lies before all that is loaded comes with its page.
   if (!old && !before && box.querySelector(".older")) return;
   box.querySelector(`.sending[data-client-key="${fresh.dataset.clientKey}"]`)?.remove();
-  if (old) old.replaceWith(fresh);
-  else before ? before.after(fresh) : box.prepend(fresh);
-  if (fresh.dataset.kind === "agent" && isFinal(fresh) && !(old && isFinal(old))) tell(fresh);
+  // What a person has opened or is writing in it stays.
+  for (const { id, open, value } of old?.querySelectorAll("details, textarea") ?? [])
+    Object.assign(fresh.querySelector(`[id="${id}"]`) ?? {}, value === undefined ? { open } : { value });
+  old ? old.replaceWith(fresh) : before ? before.after(fresh) : box.prepend(fresh);
+  const { tell: news, kind, empty } = fresh.dataset;
+  if (news && news !== old?.dataset.tell) byId("announcer").textContent = news;
+  if (kind === "agent" && empty === undefined && isFinal(fresh) && !(old && isFinal(old))) tell(fresh);
 }
 // Own messages look like it, and each day begins with a line.
 export function tidy() {
   box.querySelectorAll(".day").forEach((day) => day.remove());
   let last;
-  for (const article of articles()) {
-    const day = new Date(article.dataset.time).setHours(0, 0, 0, 0);
-    if (day !== last) article.insertAdjacentHTML("beforebegin", `<div class="day"><span>${dayName(day)}</span></div>`);
-    last = day;
-    article.classList.toggle("own", article.dataset.author === viewer);
+  for (const one of articles()) {
+    const day = new Date(one.dataset.time).setHours(0, 0, 0, 0);
+    if (day !== last) one.insertAdjacentHTML("beforebegin", `<div class="day"><span>${dayName((last = day))}</span></div>`);
+    one.classList.toggle("own", one.dataset.author === viewer);
+    one.classList.toggle("mine", one.dataset.requestedBy === viewer);
   }
   document.title = `${byId("thread-title").firstElementChild.textContent} · ONE`;
   offer();
@@ -83,11 +83,8 @@ export function offer() {
   htmx.process(stop);
   follow();
 }
-
-function dayName(day) {
-  const ago = Math.round((day - new Date().setHours(0, 0, 0, 0)) / 86_400_000);
-  return ago > -2 ? relative.format(ago, "day") : new Date(day).toLocaleDateString(undefined, { dateStyle: "full" });
-}
+const dayName = (day, ago = Math.round((day - new Date().setHours(0, 0, 0, 0)) / 86_400_000)) =>
+  ago > -2 ? relative.format(ago, "day") : new Date(day).toLocaleDateString(undefined, { dateStyle: "full" });
 
 export function refreshTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) {

@@ -5,19 +5,34 @@ import "./live.js";
 const [form, input, dialog, sidebar] = ["composer", "message", "dialog", "sidebar"].map(byId);
 const draft = `draft:${document.body.dataset.viewer}:${location.pathname}`;
 const byTouch = matchMedia("(pointer: coarse)").matches;
-let [outbox, failed, fromEnd] = [[], null, 0];
-function write(text) {
+let [outbox, failed, fromEnd, timer] = [[], null, 0];
+const beforeCursor = () => input.value.slice(0, input.selectionStart);
+function write(text, kept = text) {
   input.value = text;
   input.style.height = "auto";
   input.style.height = `${input.scrollHeight}px`;
-  localStorage.setItem(draft, text);
+  localStorage.setItem(draft, kept);
   if (box) offer();
+}
+// A prompt, or a name in place of what is being typed of it.
+function insert(button, { text } = button.dataset) {
+  const from = text.startsWith("@") ? beforeCursor().replace(/@\w*$/, "").length : input.selectionStart;
+  input.setRangeText(text, from, input.selectionEnd, "end");
+  button.closest("[popover]").hidePopover();
+  write(input.value);
+  input.focus();
+}
+// Sent too fast: what was written stays, and Send comes back by itself.
+function hold(seconds) {
+  const waits = (byId("send").disabled = seconds > 0);
+  byId("wait").textContent = waits ? `You can send again in ${seconds} s` : "";
+  timer = clearTimeout(timer) ?? (waits && setTimeout(hold, 1000, seconds - 1));
 }
 // Runs before htmx sees the form: what is in the box now is what this request sends.
 function compose(event) {
   const text = input.value;
   event.preventDefault();
-  if (!text.trim()) return event.stopImmediatePropagation();
+  if (!text.trim() || byId("send").disabled) return event.stopImmediatePropagation();
   // A new UUID, but for the same text after a failure: it may have arrived.
   const client_key = failed?.text === text ? failed.client_key : URL.createObjectURL(new Blob()).slice(-36);
   outbox.push({ text, client_key });
@@ -27,33 +42,31 @@ function compose(event) {
   Object.assign(article.dataset, { clientKey: client_key, time: new Date().toISOString() });
   box.append(article);
   tidy();
-  write("");
-  localStorage.setItem(draft, text);
+  write("", text);
   follow(true);
 }
-
-function answered({ successful, requestConfig }) {
+function answered({ successful, requestConfig, xhr }) {
   const { text, client_key } = requestConfig.parameters;
   const sending = box?.querySelector(`.sending[data-client-key="${client_key}"]`);
   failed = successful || (box && !sending) ? null : { text, client_key };
   if (successful) write(box ? input.value : "");
   else if (sending) write(input.value ? `${text}\n${input.value}` : text);
   sending?.remove();
+  if (!successful) hold(Number(xhr.getResponseHeader("Retry-After")));
 }
-
 async function copy(button) {
   const source = button.closest(".code")?.querySelector("pre") ?? button.closest("article").querySelector(".body");
   await navigator.clipboard.writeText(plain(source));
   byId("announcer").textContent = button.dataset.copied = "Copied";
   setTimeout(() => delete button.dataset.copied, 1500);
 }
-
 addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (button?.dataset.dismiss) button.closest(button.dataset.dismiss).remove();
   else if (button?.matches(".copy-code, .copy-message")) copy(button);
   else if (button?.matches(".starter")) write(button.value);
   else if (button?.id === "jump") follow(true);
+  else if (button?.dataset.text) insert(button);
 });
 addEventListener("keydown", (event) => {
   const { code, key, shiftKey, target } = event;
@@ -92,8 +105,10 @@ if (form) {
   form.addEventListener("submit", compose, true);
   const fill = ({ detail }) => detail.elt === form && Object.assign(detail.parameters, outbox.shift());
   form.addEventListener("htmx:configRequest", fill);
+  input.addEventListener("input", () => byId("names")?.togglePopover(/(^|\s)@\w*$/.test(beforeCursor())));
   input.addEventListener("input", () => write(input.value));
   write(input.value || (localStorage.getItem(draft) ?? ""));
+  hold(Number(form.dataset.wait ?? 0));
   if (!byTouch) input.focus({ preventScroll: true });
 }
 if (box) tidy();

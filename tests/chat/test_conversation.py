@@ -13,14 +13,9 @@ from agents_app.services.agents import create_agent
 from chat_app.errors import MessageNotFound, MessageTooLong, TurnOver
 from chat_app.models import Message, MessageStatus, Thread, Turn, TurnStatus
 from chat_app.runtime.context import build_request
-from chat_app.services.conversation import (
-    continue_thread,
-    edit_message,
-    regenerate,
-    send_agent_message,
-    start_thread,
-    stop_turn,
-)
+from chat_app.services.conversation import continue_thread, send_agent_message, start_thread
+from chat_app.services.revising import edit_message, regenerate
+from chat_app.services.stopping import stop_turn
 from chat_app.services.threads import add_participants, delete_thread, remove_participant
 from chat_app.services.turns import Outcome, finish_turn
 from one_project.accounts.models import Event

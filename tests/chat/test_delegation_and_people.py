@@ -22,9 +22,10 @@ from chat_app.models import (
     Turn,
     TurnStatus,
 )
-from chat_app.services.conversation import continue_thread, send_agent_message, stop_turn
+from chat_app.services.conversation import continue_thread, send_agent_message
 from chat_app.services.delegation import MAX_DELEGATIONS, MAX_DEPTH
 from chat_app.services.escalations import hand_back, take_over
+from chat_app.services.stopping import stop_turn
 from chat_app.services.tasks import tick_off
 from chat_app.services.threads import purge_thread
 from one_project.accounts.models import User

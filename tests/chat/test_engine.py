@@ -17,7 +17,8 @@ from agents_app.providers.registry import use_model
 from agents_app.providers.scripted import ScriptedModel, ScriptedStep
 from chat_app.live import records
 from chat_app.models import Message, Turn, TurnStatus
-from chat_app.services.conversation import continue_thread, stop_turn
+from chat_app.services.conversation import continue_thread
+from chat_app.services.stopping import stop_turn
 from chat_app.worker.answerer import answer_here
 from one_project.accounts.models import Event
 from one_project.workflows.models import WorkItem

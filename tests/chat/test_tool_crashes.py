@@ -21,7 +21,7 @@ from agents_app.services.tool_calls import begin_call, settle_call
 from agents_app.tools import definitions
 from agents_app.tools.definitions import define
 from chat_app.models import Turn, TurnStatus
-from chat_app.services.conversation import stop_turn
+from chat_app.services.stopping import stop_turn
 from one_project.workflows.models import WorkItem
 from one_project.workflows.services.claims import claim
 from one_project.workflows.services.sweeping import sweep

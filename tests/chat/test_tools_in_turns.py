@@ -9,7 +9,9 @@ from agents_app.providers.errors import ModelError
 from agents_app.providers.parts import ToolCallPart, ToolResultPart
 from agents_app.providers.scripted import ScriptedModel
 from chat_app.models import Message, Turn, TurnStatus
-from chat_app.services.conversation import continue_thread, regenerate, stop_turn
+from chat_app.services.conversation import continue_thread
+from chat_app.services.revising import regenerate
+from chat_app.services.stopping import stop_turn
 from tests.chat.test_engine import Gate, ask, ended, running_engine, wait_until
 from tests.chat.tools import call, calls_of, effects, give_tools, registered_tools, said_in
 from tests.people import World

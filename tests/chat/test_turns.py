@@ -7,7 +7,8 @@ from django.db import connection
 
 from agents_app.providers.parts import TextPart
 from chat_app.models import Message, Thread, Turn, TurnStatus
-from chat_app.services.conversation import continue_thread, stop_turn
+from chat_app.services.conversation import continue_thread
+from chat_app.services.stopping import stop_turn
 from chat_app.services.threads import delete_thread, restore_thread
 from chat_app.services.turns import Checkpoint, Outcome, begin_turn, checkpoint_turns, finish_turn
 from one_project.workflows.errors import TryLater

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,24 @@ class Stack:
                 victim.send_signal(signal.SIGKILL)
 
 
+LIMITS = (
+    "MESSAGES_PER_USER",
+    "MESSAGES_PER_ORGANISATION",
+    "TOKENS_PER_USER",
+    "TOKENS_PER_ORGANISATION",
+    "THREADS_PER_USER",
+)
+
+
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
+    with running_stack({}) as running:
+        yield running
+
+
+@contextmanager
+def running_stack(settings: dict[str, str]) -> Iterator[Stack]:
+    """The product with a demo model that is in a hurry, and without limits where not said."""
     folder = Path(tempfile.mkdtemp(prefix="one-e2e-"))
     folder.chmod(0o755)
     with socket.socket() as free:
@@ -93,6 +109,8 @@ def stack() -> Iterator[Stack]:
         "ONE_DATA_DIR": str(folder),
         "ONE_DEMO_TOKENS_PER_SECOND": "60",
         "ONE_DEMO_FIRST_TOKEN_MS": "100",
+        **{f"ONE_LIMIT_{name}": "off" for name in LIMITS},
+        **settings,
     }
     log = folder / "run.log"
     with log.open("wb") as output:
@@ -139,6 +157,13 @@ SignIn = Callable[..., Page]
 @pytest.fixture
 def sign_in(browser: Browser, stack: Stack) -> Iterator[SignIn]:
     """``sign_in("staff")`` opens a browser of that person's own at ``/chat/``."""
+    with signed_in(browser, stack) as open_page:
+        yield open_page
+
+
+@contextmanager
+def signed_in(browser: Browser, stack: Stack) -> Iterator[SignIn]:
+    """What ``sign_in`` gives, on that stack; no script on any page may have failed."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 

@@ -7,6 +7,7 @@ of the owner and the member: staff and admin, who take no part in it, may not ev
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,16 +15,19 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
-from agents_app.models import Tool
+from agents_app.models import CallStatus, Tool, ToolCall
 from agents_app.runtime.agent import agent_of
 from agents_app.services.agents import create_agent
 from agents_app.services.prompts import create_prompt
-from chat_app.models import Turn
+from chat_app.models import Thread, Turn
 from chat_app.routing import websocket_urlpatterns
 from chat_app.services.conversation import continue_thread
+from chat_app.services.escalations import escalate
 from chat_app.services.playground import Asked, start_trial
 from chat_app.services.playground_inputs import save_input_set
+from chat_app.services.tasks import create_task
 from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
 from tests.people import World
@@ -65,6 +69,22 @@ ROWS: dict[str, Row] = {
     "chat:restore": ("post", (LOGIN, 404, 404, 404, 404, 404), {}),
     "chat:people": ("get", PARTICIPANTS, {}),
     "chat:remove_person": ("post", (LOGIN, 404, 403, 404, 404, 303), {}),
+    "chat:inbox": ("get", MEMBERS, {}),
+    # The call is the owner's; the task is the member's; staff are asked for in the thread.
+    "chat:call": ("get", PARTICIPANTS, {}),
+    "chat:approve_all": ("post", (LOGIN, 404, 303, 404, 404, 303), {}),
+    "chat:approve_call": ("post", (LOGIN, 404, 404, 404, 404, 303), {}),
+    "chat:allow_call": ("post", (LOGIN, 404, 404, 404, 404, 303), {}),
+    "chat:deny_call": ("post", (LOGIN, 404, 404, 404, 404, 303), {}),
+    "chat:change_call": ("post", (LOGIN, 404, 404, 404, 404, 422), {}),
+    "chat:answer_call": ("post", (LOGIN, 404, 404, 404, 404, 422), {}),
+    "chat:resolve_call": ("post", (LOGIN, 404, 404, 404, 404, 409), {"happened": "1"}),
+    "chat:answering": ("get", PARTICIPANTS, {}),
+    "chat:ask_again": ("post", (LOGIN, 404, 303, 404, 404, 303), {"tool": "calculator"}),
+    "chat:call_person": ("post", (LOGIN, 404, 303, 404, 404, 303), {}),
+    "chat:hand_back": ("post", (LOGIN, 404, 403, 404, 404, 409), {}),
+    "chat:take_over": ("post", (LOGIN, 404, 404, 303, 303, 303), {}),
+    "chat:tick_task": ("post", (LOGIN, 404, 303, 404, 404, 404), {}),
     "chat:playground": ("get", STAFF, {}),
     "chat:playground_threads": ("get", STAFF, {}),
     "chat:playground_thread": ("get", OF_STAFF, {}),
@@ -171,6 +191,9 @@ class Case:
             "<uuid:trial_id>": self.made["trial"],
             "<uuid:answer_id>": self.made["answer"],
             "<uuid:set_id>": self.made["set"],
+            "<uuid:call_id>": self.made["call"],
+            "<uuid:escalation_id>": self.made["escalation"],
+            "<uuid:task_id>": self.made["task"],
         }.items():
             route = route.replace(name, str(value))
         return "/" + route
@@ -194,7 +217,25 @@ def case(world: World) -> Case:
     thread = world.thread(world.bob)
     turn = continue_thread(thread, user=world.alice, message="Hi")
     run = start(asks, organisation=world.organisation, started_by=world.bob)
-    return Case(world, turn, run, {**made_by_bob(world), **made_by_staff(world, turn)})
+    made = {**made_by_bob(world), **made_by_staff(world, turn), **waiting_for_people(world, thread)}
+    return Case(world, turn, run, made)
+
+
+def waiting_for_people(world: World, thread: Thread) -> dict[str, UUID]:
+    """A call of the owner's that waits for approval, a person asked for, a task of the member's."""
+    call = ToolCall.objects.create(
+        organisation=world.organisation,
+        requested_by=world.alice,
+        thread_id=thread.pk,
+        call_id="c1",
+        name="calculator",
+        args_hash="hash",
+        status=CallStatus.AWAITING_APPROVAL,
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+    escalation = escalate(thread, reason="Help", user=world.bob)
+    task = create_task(world.organisation, user=world.bob, title="Water the plants")
+    return {"call": call.pk, "escalation": escalation.pk, "task": task.pk}
 
 
 def made_by_bob(world: World) -> dict[str, UUID]:
@@ -274,9 +315,10 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
     for value in HOSTILE:
         value = value.encode("utf-8", "replace").decode()
         fields = ("q", "before", "current", "archived", "cursor", "agent", "text", "client_key")
+        decisions = ("args", "happened", "routing", "done", "next")
         more = ("title", "people", "organisation", "name", "state", "time", "payload", "step", "v")
         agents = ("action", "approval", "config", "number", "show", "tool", "version", "share_mode")
-        data = dict.fromkeys([*fields, *more, *agents], value)
+        data = dict.fromkeys([*fields, *more, *agents, *decisions], value)
         for response in (
             client.get(path, data),
             client.post(path, data),

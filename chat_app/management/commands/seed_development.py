@@ -21,7 +21,7 @@ PEOPLE = [
     ("outsider@one.test", "Ola Outsider", "elsewhere", Role.OWNER, False),
 ]
 ORGANISATIONS = {"one": "One Company", "elsewhere": "Elsewhere"}
-AGENTS = [
+AGENTS: list[dict[str, Any]] = [
     {
         "name": "Guide",
         "avatar": "🧭",
@@ -35,6 +35,10 @@ AGENTS = [
             "Show me a table of the planets",
         ],
         "tags": ["general"],
+        "tools": [
+            "current_time", "calculator", "get_context", "create_task", "search_messages",
+            "update_thread_title", "call_human", "ask_human", "search_knowledge", "fetch_web_page",
+        ],
     },
     {
         "name": "Coder",
@@ -49,7 +53,37 @@ AGENTS = [
         ],
         "tags": ["code"],
     },
-]
+    {
+        "name": "Assistant",
+        "avatar": "📋",
+        "description": "Gets things done with tools, and asks you before it changes anything.",
+        "prompt": "You are Assistant in ONE. Plan first, then use your tools; use several at once "
+        "where they do not depend on each other. When a person denies a tool, go on without it "
+        "and say what was left undone.",
+        "starters": [
+            "What time is it in Tokyo, what is 17 * 23, and create a task to water the plants",
+            "Use create_task to remind me to call the bank",
+            "Use ask_human to ask me which city I live in",
+        ],
+        "tags": ["general"],
+        "tools": [
+            "current_time", "calculator", "create_task", "update_thread_title", "ask_human",
+            "call_human", "search_messages",
+        ],
+        "options": {"approvals": {"create_task": "always", "update_thread_title": "always"}},
+    },
+    {
+        "name": "Planner",
+        "avatar": "🗺️",
+        "description": "Divides a piece of work and gives its parts to Guide and Coder.",
+        "prompt": "You are Planner in ONE. Divide what is asked into parts, delegate each to the "
+        "agent that does it best, and put their answers together.",
+        "starters": ["Delegate to agent Coder: write a function that counts words"],
+        "tags": ["general"],
+        "tools": ["ask_human", "call_human"],
+        "delegates_to": ["Guide", "Coder"],
+    },
+]  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -63,9 +97,18 @@ class Command(BaseCommand):
             if not User.objects.filter(email=email).exists():
                 self._person(email, name, slug, role, is_admin)
         for organisation in Organisation.objects.filter(slug__in=ORGANISATIONS):
-            if not Agent.objects.filter(organisation=organisation).exists():
-                for agent in AGENTS:
-                    create_agent(organisation, kind=AgentKind.SYSTEM_AGENT, **agent)  # type: ignore[arg-type]
+            self._agents(organisation)
+
+    def _agents(self, organisation: Organisation) -> None:
+        """Those whose name is not there yet, in their order; what people changed stays."""
+        known = {agent.name: agent for agent in Agent.objects.filter(organisation=organisation)}
+        for values in AGENTS:
+            name = str(values["name"])
+            if name in known:
+                continue
+            others = [known[one] for one in values.get("delegates_to", []) if one in known]
+            given = {**values, "kind": AgentKind.SYSTEM_AGENT, "delegates_to": others}
+            known[name] = create_agent(organisation, **given)
 
     def _person(self, email: str, name: str, slug: str, role: str, is_admin: bool) -> None:
         user = User.objects.create_user(

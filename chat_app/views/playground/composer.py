@@ -8,7 +8,7 @@ from agents_app.models import Agent as AgentRow
 from agents_app.runtime.agent import Agent
 from agents_app.types import AgentOptions, read_options
 from chat_app.models import Thread, ThreadParticipant, Turn
-from chat_app.services.conversation import checked_text
+from chat_app.services.asking import checked_text
 from chat_app.services.playground import (
     code_agents,
     find_agent,
