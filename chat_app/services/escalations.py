@@ -44,6 +44,8 @@ def escalate(
         requested_by=user,
         reason=clean_line(reason, 500) or "A person is asked for.",
     )
+    with changing(thread.pk) as change:
+        note(change, "A person has been asked for.")
     record_event(thread.organisation, "escalation_opened", actor=user, target=f"thread:{thread.pk}")
     announce_people(staff_ids(thread))
     return made
@@ -72,7 +74,7 @@ def take_over(escalation: Escalation, *, by: User) -> Thread:
         ThreadParticipant.objects.get_or_create(thread=change.thread, user=by)
         if change.thread.handled_by_id != by.pk:
             change.set_thread(handled_by=by)
-            note(change, f"{by.display_name} has taken over.", by)
+            note(change, f"{by.display_name} has taken over.")
         _record(change.thread, "escalation_taken", by)
     announce_inbox(change.thread)
     announce_people(staff_ids(change.thread))
@@ -91,17 +93,20 @@ def hand_back(thread: Thread, *, by: User) -> Thread:
         change.set_thread(handled_by=None)
         agent = change.thread.agent
         who = f" {agent.name} answers again." if agent else ""
-        note(change, f"{by.display_name} has handed back.{who}", by)
+        note(change, f"{by.display_name} has handed back.{who}")
         _record(change.thread, "escalation_closed", by)
     announce_inbox(change.thread)
     announce_people(staff_ids(change.thread))
     return change.thread
 
 
-def note(change: Change, text: str, by: User | None) -> None:
-    """A line of the house in the thread, which everybody reads and models are told."""
+def note(change: Change, text: str) -> None:
+    """A line of the house in the thread, for people. Models are not told: what names and reasons
+    say would stand in the place of instructions."""
     draft = MessageDraft(kind=MessageKind.SYSTEM, parts=[TextPart(text)], author_name="ONE")
     [message] = place_messages(change, [draft])
+    message.meta["skip_context"] = True
+    message.save(update_fields=["meta"])
     change.said(message)
 
 
