@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from agents_app.errors import InvalidFields
-from one_project.common.text import clean_line
+from one_project.common.text import JSON_LIMITS, clean_line, is_plain_json
 
 JSON_LIMIT = 20_000
 # Joiner, emoji style, and skin tones: part of the sign before them.
@@ -60,6 +60,8 @@ class JsonObjectField(forms.CharField):
             found = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise ValidationError(f"This is not valid JSON: {error}.") from None
+        if not is_plain_json(found):
+            raise ValidationError(f"This is no JSON that can be used {JSON_LIMITS}.")
         if not isinstance(found, dict):
             raise ValidationError('Please write a JSON object, like {"name": "value"}.')
         return found

@@ -264,7 +264,7 @@ def _arguments(raw: str) -> dict[str, Any] | str:
         value = orjson.loads(raw or "{}")
     except orjson.JSONDecodeError:
         return raw
-    return value if isinstance(value, dict) else raw
+    return value if isinstance(value, dict) and is_plain_json(value) else raw
 
 
 async def collect(stream: AsyncGenerator[list[StreamEvent], None]) -> Completion:

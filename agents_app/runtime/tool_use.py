@@ -22,7 +22,7 @@ from agents_app.tools.definitions import (
 )
 from one_project.common.database import in_thread
 from one_project.common.errors import AppError
-from one_project.common.text import clean_text
+from one_project.common.text import JSON_LIMITS, clean_text, is_plain_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +48,28 @@ class ToolOutcome:
 
 
 def args_hash(name: str, arguments: object) -> str:
-    """The same for the same tool and arguments, in whatever order they were said."""
-    text = orjson.dumps([name, arguments], option=orjson.OPT_SORT_KEYS, default=str)
+    """The same for the same tool and arguments, in whatever order they were said, and however
+    the database writes their numbers."""
+    said = [name, _plain_numbers(arguments)]
+    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS, default=str)
     return hashlib.sha256(text).hexdigest()
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Whole numbers as such: Postgres gives 1e17 back as an integer, and -0.0 as 0.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(item) for item in value]
+    return value
 
 
 def read_arguments(definition: ToolDefinition, raw: "dict[str, Any] | str") -> str:
     """What is wrong with the arguments; empty when they fit."""
     if not isinstance(raw, dict):
-        return "Invalid arguments. They must be one JSON object."
+        return f"Invalid arguments. They must be one JSON object {JSON_LIMITS}."
     try:
         definition.check(raw)
     except (ValidationError, ValueError) as error:
@@ -123,4 +136,6 @@ def _as_json(value: Any) -> tuple[Any, str]:
         return cleaned, cleaned
     raw = orjson.dumps(value, default=str)
     text = clean_text(raw.decode())
-    return orjson.loads(text), text
+    output = orjson.loads(text)
+    # What could not be read back is kept as text.
+    return output if is_plain_json(output) else text, text

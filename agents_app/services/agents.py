@@ -18,7 +18,7 @@ from one_project.accounts.access import access_membership
 from one_project.accounts.models import Organisation, Role, User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import Conflict, InvalidInput
-from one_project.common.text import clean_line, clean_text
+from one_project.common.text import clean_line, clean_text, is_plain_json
 
 PROMPT_LIMIT = 100_000
 
@@ -185,6 +185,8 @@ def checked_options(options: dict[str, Any] | None) -> dict[str, Any]:
         # Postgres takes neither NUL nor what JSON does not know (NaN, endless nesting).
         if "\\u0000" in json.dumps(options, allow_nan=False):
             raise InvalidFields({"provider_options": "This contains a NUL character."})
+        if not is_plain_json(options):
+            raise ValueError
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidFields(

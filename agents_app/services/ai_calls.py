@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents_app.models import AICall
 from agents_app.runtime.recorded import RecordedCall
 from billing_app.runtime.pricing import Tokens, cost_of
+from one_project.common.text import clean_json, clean_line, clean_text
 
 PURGE_BATCH = 500
 
@@ -39,12 +40,12 @@ def _row(call: RecordedCall) -> AICall:
         turn_id=caller.turn_id,
         message_id=caller.message_id,
         purpose=caller.purpose,
-        model=call.model[:120],
+        model=clean_line(call.model, 120),
         provider=call.provider[:64],
         status=call.status,
-        finish_reason=call.finish_reason,
+        finish_reason=clean_line(call.finish_reason, 32),
         error_code=call.error_code,
-        error=call.error,
+        error=clean_text(call.error),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_input_tokens=usage.cached_input_tokens,
@@ -53,8 +54,8 @@ def _row(call: RecordedCall) -> AICall:
         is_estimated=usage.estimated,
         duration_ms=call.duration_ms,
         first_token_ms=call.first_token_ms,
-        request=call.request,
-        response=call.response,
+        request=clean_json(call.request),
+        response=clean_json(call.response),
     )
 
 

@@ -22,7 +22,13 @@ from agents_app.tools.catalogue import Offered
 from one_project.accounts.models import User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import AccessDenied, InvalidInput
-from one_project.common.text import clean_json, clean_line, clean_text
+from one_project.common.text import (
+    JSON_LIMITS,
+    clean_json,
+    clean_line,
+    clean_text,
+    is_plain_json,
+)
 
 MAX_ANSWER = 32_768
 EXPIRED = "Nobody decided in time."
@@ -81,6 +87,8 @@ def edit_and_approve(call: ToolCall, *, by: User, arguments: Any, args: str = ""
 
     Raises InvalidArguments with what is wrong, ApprovalGone when it waits no more.
     """
+    if not is_plain_json(arguments):
+        raise InvalidArguments(f"Arguments are one JSON object {JSON_LIMITS}.")
     arguments = clean_json(arguments)
     offered = offered_for(call)
     _require_rights(offered, by, call)

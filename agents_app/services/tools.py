@@ -14,7 +14,7 @@ from one_project.accounts.access import access_membership
 from one_project.accounts.models import Membership, Organisation, Role, User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import InvalidInput
-from one_project.common.text import clean_text
+from one_project.common.text import clean_text, is_plain_json
 
 DESCRIPTION_LIMIT = 4000
 NAME_TAKEN = "A tool of this name exists already in the organisation."
@@ -158,6 +158,8 @@ def _columns(values: ToolValues, membership: Membership, row: Tool | None = None
         # Postgres takes neither NUL nor what JSON does not know (NaN, endless nesting).
         if "\\u0000" in json.dumps(values.config, allow_nan=False):
             problems["config"] = "This contains a NUL character."
+        if not is_plain_json(values.config):
+            raise ValueError
     except (ValueError, TypeError, RecursionError):
         problems["config"] = "This is no JSON that can be stored."
     if problems:

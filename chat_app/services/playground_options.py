@@ -8,7 +8,13 @@ from pydantic import BaseModel, ValidationError
 
 from agents_app.errors import InvalidFields
 from agents_app.types import AgentOptions, ContextOptions
-from one_project.common.text import clean_json, clean_line, clean_text
+from one_project.common.text import (
+    JSON_LIMITS,
+    clean_json,
+    clean_line,
+    clean_text,
+    is_plain_json,
+)
 
 MAX_MODELS = 6
 LONGEST_JSON = 20_000
@@ -82,10 +88,14 @@ def _read(text: str, kind: type[BaseModel], field: str, problems: dict[str, str]
         problems[field] = f"At most {LONGEST_JSON:,} characters."
         return {}
     try:
-        value = clean_json(orjson.loads(text))
+        found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         problems[field] = f"This is no JSON: {error.msg}, line {error.lineno}."
         return {}
+    if not is_plain_json(found):
+        problems[field] = f"This is no JSON that can be used {JSON_LIMITS}."
+        return {}
+    value = clean_json(found)
     if not isinstance(value, dict):
         problems[field] = "Please write one JSON object: { … }."
         return {}

@@ -319,7 +319,8 @@ def test_agents_are_silent_while_a_person_has_taken_over(world: World) -> None:
         take_over(escalation, by=world.adam)
     take_over(escalation, by=world.stella)
     notes = Message.objects.filter(thread=thread, kind=MessageKind.SYSTEM)
-    assert [note.text for note in notes] == ["Stella has taken over."], "said once"
+    texts = [note.text for note in notes.in_order()]
+    assert texts == ["A person has been asked for.", "Stella has taken over."], "said once"
 
 
 def test_handing_back_lets_agents_answer_again(world: World) -> None:
