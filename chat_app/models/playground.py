@@ -151,9 +151,7 @@ class TrialAnswer(ChangingEntity):
     prompt = models.TextField(blank=True)
     expected = models.TextField(blank=True)
     check_by = models.CharField(max_length=8, choices=Check.choices, default=Check.NONE)
-    status = models.CharField(
-        max_length=7, choices=TrialStatus.choices, default=TrialStatus.QUEUED
-    )
+    status = models.CharField(max_length=7, choices=TrialStatus.choices, default=TrialStatus.QUEUED)
     work = models.OneToOneField(
         WorkItem, on_delete=models.SET_NULL, null=True, blank=True, related_name="trial_answer"
     )
