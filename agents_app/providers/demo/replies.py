@@ -114,6 +114,9 @@ def _text(request: DemoRequest) -> str | None:
     if echoed:
         return echoed
     question = question[:MAX_QUESTION_CHARS]
+    # Whatever else is said in the conversation that wants a title is not asked now.
+    if title := _title(question, earlier):
+        return title
     for pattern, answer in _PLAIN:
         if pattern.search(question):
             return answer
@@ -144,13 +147,17 @@ def _greeting(question: str, _: Sequence[Message]) -> str | None:
     return GREETING if is_short and _GREETING.search(question) else None
 
 
-def _about_conversation(question: str, earlier: Sequence[Message]) -> str | None:
+def _title(question: str, earlier: Sequence[Message]) -> str | None:
     words = set(plain_words(question))
     if _TITLE.search(question) and words & {"conversation", "thread", "chat", "messages", "short"}:
         if any(one.role == "user" for one in earlier):
             return recall.title_of(earlier)
         _, _, given = question.partition("\n")  # the conversation may stand below the request
         return recall.title_of([Message("user", given or question.partition(":")[2])])
+    return None
+
+
+def _about_conversation(question: str, earlier: Sequence[Message]) -> str | None:
     return recall.summary_of(earlier) if _SUMMARY.search(question) else None
 
 
