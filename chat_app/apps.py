@@ -13,6 +13,7 @@ class ChatConfig(AppConfig):
             delegation,
             following,
             playground_answering,
+            prompt_values,
             steps,
         )
         from chat_app.services.agent_threads import AgentThreads

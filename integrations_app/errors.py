@@ -26,6 +26,10 @@ class RequestFailed(AppError):
     user_message = "The address could not be reached."
 
 
+class NotReached(RequestFailed):
+    """There was no connection, so nothing was sent."""
+
+
 class RequestTimedOut(RequestFailed):
     code = "request_timed_out"
     status = 504

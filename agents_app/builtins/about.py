@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from agents_app.models import Agent
+from agents_app.runtime.offers import delegates_of
 from agents_app.tools.definitions import Arguments, ToolContext, ToolError, tool
 from one_project.accounts.access import find_membership
 from one_project.accounts.models import Membership, Team
@@ -60,6 +61,8 @@ def _agent(context: ToolContext) -> dict[str, Any]:
         "description": agent.description,
         "tools": list(agent.tools),
         "delegates_to": list(
-            agent.delegates_to.order_by("name").values_list("name", flat=True)[:50]
+            delegates_of(agent, context.organisation, context.user).values_list("name", flat=True)[
+                :50
+            ]
         ),
     }

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from agents_app.models import Effect
-from agents_app.tools.definitions import Arguments, ToolContext, ToolError, tool
+from agents_app.tools.definitions import Arguments, OutcomeUnknown, ToolContext, ToolError, tool
+from integrations_app.errors import NotReached, RequestFailed
 from integrations_app.providers.http import Fetched, fetch
 from integrations_app.providers.page_text import MAX_CHARS, read_page
 from one_project.common.errors import AppError
@@ -64,15 +65,21 @@ async def post_webhook(arguments: PostWebhook, context: ToolContext) -> dict[str
         raise ToolError("This tool has no address: an admin sets it up.", code="not_set_up")
     # The same for every attempt, so that a receiver that looks at it acts once.
     headers = {"Idempotency-Key": str(context.key)} if context.key else {}
-    found = await opened(
-        url,
-        method="POST",
-        json={"text": arguments.text},
-        headers=headers,
-        max_bytes=10_000,
-        cut=True,
-        timeout=15.0,
-    )
+    try:
+        found = await fetch(
+            url,
+            method="POST",
+            json={"text": arguments.text},
+            headers=headers,
+            max_bytes=10_000,
+            cut=True,
+            timeout=15.0,
+        )
+    except AppError as error:
+        # Without an answer it may have been sent all the same.
+        sent = isinstance(error, RequestFailed) and not isinstance(error, NotReached)
+        kind = OutcomeUnknown if sent else ToolError
+        raise kind(error.user_message, code=error.code) from error
     if not found.is_ok:
         raise ToolError(f"The receiver answered with status {found.status}.", code="http_status")
     # Its words stay outside: an answer must not find its way into the thread.

@@ -137,6 +137,7 @@ class AgentForm(SharingForm):
             ("none", "Nothing"),
         ],
         required=False,
+        help_text="When programs ask it. What is said in threads here is always kept.",
     )
 
     def __init__(

@@ -36,6 +36,7 @@ from agents_app.providers.parts import (
     ToolResultPart,
     part_from_json,
 )
+from one_project.common.text import is_plain_json
 
 __all__ = [
     "ChatMessage",

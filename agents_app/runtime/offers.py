@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 
+from django.db.models import Q, QuerySet
+
+from agents_app.models import Agent as AgentRow
+from agents_app.models import AgentKind
 from agents_app.runtime.agent import Agent
 from agents_app.tools.catalogue import Offered, offered_tools
 from agents_app.tools.definitions import ToolDefinition, builtin_tools
@@ -22,8 +27,9 @@ def offers(
     An agent that may delegate has the tool for it besides, with the names it may choose from.
     """
     listed = agent.tools if tools is None else tools
+    delegation = _delegation(agent, organisation, user) if tools is None else None
     names = [one for one in listed if isinstance(one, str)]
-    by_name = offered_tools(names, organisation, user)
+    by_name = offered_tools([*names, DELEGATE] if delegation else names, organisation, user)
     own = {one.name: one for one in agent.tools if isinstance(one, ToolDefinition)}
     found: dict[str, Offered] = {}
     for one in listed:
@@ -33,19 +39,38 @@ def offers(
             found[one] = Offered(own[one])
         elif one in by_name:
             found[one] = by_name[one]
-    if tools is None and agent.row is not None and (made := _delegation(agent)):
-        found[DELEGATE] = Offered(made)
+    if delegation and DELEGATE in by_name:
+        found[DELEGATE] = replace(by_name[DELEGATE], definition=delegation)
     return found
 
 
-def _delegation(agent: Agent) -> ToolDefinition | None:
+def delegates_of(
+    caller: AgentRow, organisation: Organisation, user: User | None
+) -> QuerySet[AgentRow]:
+    """Whom an agent may hand work to, by name.
+
+    For the organisation's agents its admins vouch. What others have chosen must be usable, now, by
+    whoever asks or by who made the agent: an agent that is shared no more is not reached this way.
+    """
+    found = caller.delegates_to.filter(is_active=True, organisation=organisation).order_by("name")
+    if caller.kind == AgentKind.SYSTEM_AGENT:
+        return found
+    maker = None if user and user.pk == caller.created_by_id else caller.created_by
+    usable = Q(kind=AgentKind.SYSTEM_AGENT) | Q(is_shared=True)
+    for person in filter(None, (user, maker)):
+        theirs = AgentRow.objects.usable_by(person, organisation)
+        usable |= Q(pk__in=theirs.values("pk"))
+    return found.filter(usable)
+
+
+def _delegation(
+    agent: Agent, organisation: Organisation, user: User | None
+) -> ToolDefinition | None:
     base = builtin_tools().get(DELEGATE)
     if base is None or agent.row is None:
         return None
     others = list(
-        agent.row.delegates_to.filter(is_active=True, organisation=agent.row.organisation_id)
-        .order_by("name")
-        .values_list("name", "description")
+        delegates_of(agent.row, organisation, user).values_list("name", "description")
     )
     if not others:
         return None

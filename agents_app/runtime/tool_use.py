@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from agents_app.models import CallStatus
 from agents_app.tools.definitions import (
+    OutcomeUnknown,
     ToolContext,
     ToolDefinition,
     ToolError,
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 # What the model is given of a result; all of it is stored up to MAX_OUTPUT.
 MAX_TOLD = 64 * 1024
 MAX_OUTPUT = 512 * 1024
+NOT_KNOWN = (
+    "It is not known whether this took effect. Do not repeat it; tell the person, who can look and "
+    "decide."
+)
 FAILED = "The tool failed. It may be tried again later, or something else may be tried."
 
 
@@ -45,6 +50,11 @@ class ToolOutcome:
     @classmethod
     def error(cls, message: str, code: str, status: str = CallStatus.FAILED) -> "ToolOutcome":
         return cls(status=status, told=f"Error: {message}", error_code=code)
+
+    @classmethod
+    def unknown(cls) -> "ToolOutcome":
+        """It may have taken effect: nobody knows, and nobody tries again."""
+        return cls.error(NOT_KNOWN, "outcome_unknown", CallStatus.UNKNOWN)
 
 
 def args_hash(name: str, arguments: object) -> str:
@@ -89,6 +99,8 @@ async def use_tool(
                 value = await in_thread(definition.run, context, arguments)
         return outcome_of_value(value)
     except TimeoutError:
+        if not definition.may_be_repeated:
+            return ToolOutcome.unknown()
         message = f"The tool took longer than {definition.timeout:g} seconds."
         return ToolOutcome.error(message, "timeout", CallStatus.TIMED_OUT)
     except Exception as error:
@@ -97,6 +109,8 @@ async def use_tool(
 
 def outcome_of_error(name: str, error: Exception) -> ToolOutcome:
     """A failure in words for the model; what is nobody's business but ours goes to the log."""
+    if isinstance(error, OutcomeUnknown):
+        return ToolOutcome.unknown()
     if isinstance(error, ToolError):
         return ToolOutcome.error(str(error), error.code)
     if isinstance(error, AppError):

@@ -32,6 +32,8 @@ from one_project.common.text import (
 
 MAX_ANSWER = 32_768
 EXPIRED = "Nobody decided in time."
+HAPPENED = "A person has looked: it took effect."
+NOT_HAPPENED = "Error: A person has looked: it did not take effect."
 CHANGED = "A person changed the arguments before approving."
 
 
@@ -155,14 +157,20 @@ def answer_question(call: ToolCall, *, by: User, text: str) -> ToolCall:
 @transaction.atomic
 def resolve_unknown(call: ToolCall, *, by: User, happened: bool) -> ToolCall:
     """A person has looked: the effect took place, or it did not. Nothing is run again."""
-    status = CallStatus.SUCCEEDED if happened else CallStatus.FAILED
-    changed = ToolCall.objects.filter(pk=call.pk, status=CallStatus.UNKNOWN).update(
-        status=status, decided_by=by, decided_at=timezone.now(), updated_at=timezone.now()
-    )
-    if not changed:
-        raise ApprovalGone
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "status": CallStatus.SUCCEEDED if happened else CallStatus.FAILED,
+        # For a turn that still waits for its other calls.
+        "told": HAPPENED if happened else NOT_HAPPENED,
+        "decided_by": by,
+        "decided_at": now,
+    }
     with holding(call):
-        call.status = status
+        unknown = ToolCall.objects.filter(pk=call.pk, status=CallStatus.UNKNOWN)
+        if not unknown.update(**values, updated_at=now):
+            raise ApprovalGone
+        for name, value in values.items():
+            setattr(call, name, value)
     _record(call, "tool_call_resolved", by)
     return call
 

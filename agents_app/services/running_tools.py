@@ -23,7 +23,6 @@ from agents_app.services.tool_calls import (
     run_by,
     settle_call,
     start_call,
-    unknown_outcome,
 )
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
@@ -68,7 +67,7 @@ async def run_tool_call(call_id: UUID) -> None:
         if current_work().cancelled_for != "stop":
             raise
         repeated = offered.definition.may_be_repeated
-        outcome = _stopped() if repeated else unknown_outcome()
+        outcome = _stopped() if repeated else ToolOutcome.unknown()
     crash_point("tool_effect_done")
     await _record(call, outcome, work)
 
@@ -163,7 +162,7 @@ def tool_call_over(result: Result, context: dict[str, Any]) -> None:
         return
     if call.status == CallStatus.RUNNING and _may_have_acted(call):
         # However the work has ended: the call began, and nobody recorded what came of it.
-        outcome = unknown_outcome()
+        outcome = ToolOutcome.unknown()
     elif result.kind == "canceled":
         outcome = _stopped()
     else:

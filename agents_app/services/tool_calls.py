@@ -208,17 +208,7 @@ def cancel_calls(calls: Sequence[ToolCall], why: str) -> int:
                 running += 1
                 continue
             if call.status == CallStatus.RUNNING and call.effect not in {Effect.READ, Effect.WRITE}:
-                end_call(call, unknown_outcome())
+                end_call(call, ToolOutcome.unknown())
                 continue
         end_call(call, ToolOutcome.error(why, "canceled", CallStatus.CANCELED))
     return running
-
-
-def unknown_outcome() -> ToolOutcome:
-    """The worker vanished in the middle of an effect: nobody knows, and nobody tries again."""
-    return ToolOutcome.error(
-        "It is not known whether this took effect. Do not repeat it; tell the person, who can "
-        "look and decide.",
-        "outcome_unknown",
-        CallStatus.UNKNOWN,
-    )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from django.db.models import Q
+
 from agents_app.models import Approval, Tool, ToolAllowance, ToolKind
 from agents_app.tools.definitions import ToolContext, ToolDefinition, builtin_tools
 from one_project.accounts.models import Organisation, User
@@ -35,10 +37,8 @@ def offered_tools(
     wanted = list(dict.fromkeys(names))
     if not wanted:
         return {}
-    rows = {
-        row.name: row for row in Tool.objects.filter(organisation=organisation, name__in=wanted)
-    }
-    allowed = _allowed(rows.values(), organisation, user)
+    rows = _rows(wanted, organisation)
+    allowed = _allowed([rows[name] for name in wanted if name in rows], organisation, user)
     builtins = builtin_tools()
     found: dict[str, Offered] = {}
     for name in wanted:
@@ -49,11 +49,25 @@ def offered_tools(
             if name in builtins:
                 found[name] = Offered(builtins[name])
             continue
-        if not row.is_active or row.approval == Approval.DENY:
+        # What the organisation says of a built-in tool holds under every name it is given.
+        house = rows.get(row.action) if row.kind == ToolKind.BUILTIN else None
+        policies = [row, house] if house and house.created_by_id is None else [row]
+        if not all(one.is_active and one.approval != Approval.DENY for one in policies):
             continue
         if (definition := definition_of(row)) is not None:
-            found[name] = Offered(definition, row.approval)
+            always = any(one.approval == Approval.ALWAYS for one in policies)
+            found[name] = Offered(definition, Approval.ALWAYS if always else row.approval)
     return found
+
+
+def _rows(wanted: list[str], organisation: Organisation) -> dict[str, Tool]:
+    """The rows of these names, and the organisation's own of what they are made of."""
+    rows = Tool.objects.filter(organisation=organisation)
+    actions = rows.filter(name__in=wanted, kind=ToolKind.BUILTIN).exclude(action="")
+    found = rows.filter(
+        Q(name__in=wanted) | Q(name__in=actions.values("action"), created_by=None)
+    )
+    return {row.name: row for row in found}
 
 
 def definition_of(row: Tool) -> ToolDefinition | None:

@@ -56,6 +56,10 @@ class ToolError(Exception):
         super().__init__(message)
 
 
+class OutcomeUnknown(ToolError):
+    """It may have taken effect, or not: nobody tries again, a person looks and decides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A tool returns this when somebody else will give the result, maybe weeks later.

@@ -1,16 +1,19 @@
 """Tools on the conversation itself."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
+from django.db.models import Exists, OuterRef, QuerySet
 from pydantic import Field
 
 from agents_app.models import Effect
 from agents_app.tools.definitions import Arguments, ToolContext, ToolError, Waiting, tool
 from chat_app.conf import TITLE_LIMIT
-from chat_app.models import Message, MessageStatus, Thread, TitleBy
+from chat_app.models import Message, MessageStatus, Thread, ThreadParticipant, TitleBy
 from chat_app.services.changes import changing
 from chat_app.services.delegation import delegate
+from one_project.accounts.models import User
 from one_project.common.text import clean_line
 
 EXCERPT = 500
@@ -34,7 +37,9 @@ def update_thread_title(arguments: UpdateThreadTitle, context: ToolContext) -> d
 class SearchMessages(Arguments):
     query: str = Field(min_length=1, max_length=400)
     limit: int = Field(10, ge=1, le=50)
-    other_threads: bool = Field(False, description="Also in the person's other threads.")
+    other_threads: bool = Field(
+        False, description="Also in the person's other threads with the same people."
+    )
 
 
 @tool(name="search_messages", title="Search messages", effect=Effect.READ)
@@ -47,8 +52,9 @@ def search_messages(arguments: SearchMessages, context: ToolContext) -> list[dic
         .without_tools()
         .filter(organisation=context.organisation, status=MessageStatus.SUCCESS)
     )
+    messages = messages.exclude(meta__contains={"skip_context": True})
     if arguments.other_threads and context.user is not None:
-        messages = messages.filter(thread__in=Thread.objects.visible_to(context.user))
+        messages = messages.filter(thread__in=_shared_by_all(context.thread_id, context.user))
     else:
         messages = messages.filter(thread_id=context.thread_id)
     if context.message_id is not None:
@@ -71,6 +77,15 @@ def search_messages(arguments: SearchMessages, context: ToolContext) -> list[dic
         }
         for message in found
     ]
+
+
+def _shared_by_all(thread_id: UUID, user: User) -> QuerySet[Thread]:
+    """Threads of the person in which everybody takes part who takes part here: what is found is
+    shown here."""
+    here = ThreadParticipant.objects.filter(thread=thread_id, user__isnull=False)
+    there = ThreadParticipant.objects.filter(thread=OuterRef(OuterRef("pk")), user__isnull=False)
+    missing = here.exclude(user=user).exclude(user_id__in=there.values("user_id"))
+    return Thread.objects.visible_to(user).filter(~Exists(missing))
 
 
 class Delegate(Arguments):

@@ -6,6 +6,7 @@ Limited in depth (an agent that is asked may ask another) and in number for one 
 from uuid import UUID
 
 from agents_app.models import Agent, CallStatus, ToolCall
+from agents_app.runtime.offers import delegates_of
 from agents_app.runtime.tool_use import ToolOutcome, cut
 from agents_app.services.tool_calls import settle_call
 from agents_app.tools.definitions import ToolContext, ToolError, Waiting
@@ -19,6 +20,7 @@ from one_project.workflows.services.work import enqueue
 
 MAX_DEPTH = 3
 MAX_DELEGATIONS = 8  # of one turn
+MAX_OF_QUESTION = 24  # of a person's question, by all agents that work on it
 
 
 def delegate(context: ToolContext, *, agent: str, task: str) -> Waiting:
@@ -30,7 +32,8 @@ def delegate(context: ToolContext, *, agent: str, task: str) -> Waiting:
     parent = Thread.objects.filter(pk=context.thread_id).first() if context.thread_id else None
     if caller is None or parent is None:
         raise ToolError("Only an agent in a thread can delegate.")
-    names = {one.name.casefold(): one for one in _delegates(caller)}
+    others = delegates_of(caller, context.organisation, context.user)
+    names = {one.name.casefold(): one for one in others}
     wanted = names.get(agent.strip().casefold())
     if wanted is None:
         known = ", ".join(sorted(one.name for one in names.values())) or "nobody"
@@ -40,6 +43,8 @@ def delegate(context: ToolContext, *, agent: str, task: str) -> Waiting:
     before = ToolCall.objects.filter(turn_id=context.turn_id, child_thread_id__isnull=False)
     if before.count() >= MAX_DELEGATIONS:
         raise ToolError("You have delegated too often for one question. Please answer yourself.")
+    if _asked_in_all(context.turn_id, parent) >= MAX_OF_QUESTION:
+        raise ToolError("Too many agents work on this question already. Please answer yourself.")
     child = _nested(context, parent, wanted, task)
     send_agent_message(
         child,
@@ -54,8 +59,26 @@ def delegate(context: ToolContext, *, agent: str, task: str) -> Waiting:
     return Waiting(child.pk)
 
 
-def _delegates(caller: Agent) -> list[Agent]:
-    return list(caller.delegates_to.filter(is_active=True, organisation=caller.organisation_id))
+def _asked_in_all(turn_id: UUID | None, thread: Thread) -> int:
+    """How many delegations there are below the question of a person that led to this turn.
+
+    What others begin at this very moment is not counted: each holds its own thread.
+    """
+    root = turn_id
+    for _ in range(thread.depth):
+        asking = ToolCall.objects.filter(child_thread_id=thread.pk).first()
+        if asking is None or asking.thread_id is None or thread.parent is None:
+            break
+        root, thread = asking.turn_id, thread.parent
+    found, turns = 0, [root]
+    for _ in range(MAX_DEPTH):
+        made = ToolCall.objects.filter(turn_id__in=turns, child_thread_id__isnull=False)
+        threads = list(made.values_list("child_thread_id", flat=True))
+        found += len(threads)
+        turns = list(Turn.objects.filter(thread__in=threads).values_list("pk", flat=True))
+        if not turns:
+            break
+    return found
 
 
 def _nested(context: ToolContext, parent: Thread, agent: Agent, task: str) -> Thread:

@@ -29,13 +29,17 @@ from one_project.common.text import clean_line
 def escalate(
     thread: Thread, *, reason: str, agent: Agent | None = None, user: User | None = None
 ) -> Escalation:
-    """Ask for a person; asking again while one is asked for changes nothing.
+    """Ask for a person; asking again while one is asked for, or there, changes nothing.
 
     Tells the staff of the organisation. The thread's lock makes it one.
     """
     thread = Thread.objects.select_for_update().get(pk=thread.pk)
     found = Escalation.objects.open().filter(thread=thread).first()
     if found is not None:
+        if found.status == EscalationStatus.TAKEN and not _is_there(found):
+            found.status, found.taken_by = EscalationStatus.WAITING_FOR_HUMAN, None
+            found.save(update_fields=["status", "taken_by", "updated_at"])
+            announce_people(staff_ids(thread))
         return found
     made = Escalation.objects.create(
         organisation_id=thread.organisation_id,
@@ -49,6 +53,13 @@ def escalate(
     record_event(thread.organisation, "escalation_opened", actor=user, target=f"thread:{thread.pk}")
     announce_people(staff_ids(thread))
     return made
+
+
+def _is_there(escalation: Escalation) -> bool:
+    """Whether who has taken it is still somebody who can help in the thread."""
+    taker, thread = escalation.taken_by_id, escalation.thread
+    takes_part = ThreadParticipant.objects.filter(thread=thread, user=taker).exists()
+    return taker in staff_ids(thread) and takes_part
 
 
 def staff_ids(thread: Thread) -> list[UUID]:

@@ -22,6 +22,7 @@ from yarl import URL
 from integrations_app.errors import (
     AddressRefused,
     BadAddress,
+    NotReached,
     RequestFailed,
     RequestTimedOut,
     ResponseTooLarge,
@@ -104,6 +105,8 @@ async def fetch(
                 address = there
     except TimeoutError as error:
         raise RequestTimedOut(detail=f"{_shown(address)}: {timeout:g} s") from error
+    except (aiohttp.ClientConnectorError, socket.gaierror) as error:
+        raise NotReached(detail=f"{_shown(address)}: {type(error).__name__}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise RequestFailed(detail=f"{_shown(address)}: {type(error).__name__}") from error
     except ValueError as error:

@@ -13,6 +13,7 @@ from agents_app.errors import ApprovalGone, InvalidArguments, ToolCallNotFound
 from agents_app.models import CallStatus, Tool, ToolAllowance, ToolCall
 from agents_app.providers.parts import ToolCallPart
 from agents_app.providers.scripted import ScriptedModel
+from agents_app.runtime.tool_use import ToolOutcome
 from agents_app.services.approvals import (
     approve_call,
     approve_calls,
@@ -22,7 +23,7 @@ from agents_app.services.approvals import (
     forbid_again,
     resolve_unknown,
 )
-from agents_app.services.tool_calls import settle_call, unknown_outcome
+from agents_app.services.tool_calls import settle_call
 from agents_app.tools import definitions
 from agents_app.tools.definitions import Arguments, define
 from chat_app.access import access_tool_call
@@ -328,12 +329,23 @@ def test_a_person_says_what_became_of_an_unknown_outcome(world: World) -> None:
     turn, [asked] = proposed(world, send("1"))
     approve_call(asked, by=world.alice)
     ToolCall.objects.filter(pk=asked.pk).update(status=CallStatus.RUNNING)
-    settle_call(asked, unknown_outcome())
+    settle_call(asked, ToolOutcome.unknown())
     resolve_unknown(asked, by=world.alice, happened=True)
     with pytest.raises(ApprovalGone):
         resolve_unknown(asked, by=world.alice, happened=False)
     assert (state(asked), starts(asked)) == (CallStatus.SUCCEEDED, False)
     assert told(turn)[0][2], "the model was told that nobody knew"
+
+
+def test_what_a_person_found_out_is_told_to_a_turn_that_still_waits(world: World) -> None:
+    give_tools(world, "send_out")
+    turn, [asked, other] = proposed(world, send("1"), send("2", "milk"))
+    approve_call(asked, by=world.alice)
+    ToolCall.objects.filter(pk=asked.pk).update(status=CallStatus.RUNNING)
+    settle_call(asked, ToolOutcome.unknown())
+    resolve_unknown(asked, by=world.alice, happened=True)
+    deny_call(other, by=world.alice)
+    assert told(turn)[0] == ("1", "A person has looked: it took effect.", False)
 
 
 # --- Asking by rule -------------------------------------------------------------------------------

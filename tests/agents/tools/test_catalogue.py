@@ -148,3 +148,23 @@ def asks(world, *, effect, row="default", agent="", allowed=False, user="bob"):
 )
 def test_who_is_asked(world, given, asked):
     assert asks(world, **given) is asked
+
+
+def test_a_policy_of_the_organisation_holds_under_every_name(world):
+    make_tool(world, "my_hook", action="post_webhook", created_by=world.bob, approval="never")
+    assert offered_tools(["my_hook"], world.organisation, world.bob)["my_hook"].policy == "never"
+    policy = make_tool(world, "post_webhook", action="", approval=Approval.ALWAYS)
+    assert offered_tools(["my_hook"], world.organisation, world.bob)["my_hook"].policy == "always"
+    policy.approval = Approval.DENY
+    policy.save()
+    assert not has(world, world.bob, "my_hook")
+    policy.approval, policy.is_active = Approval.DEFAULT, False
+    policy.save()
+    assert not has(world, world.bob, "my_hook")
+    assert offered_tools(["my_hook"], world.organisation, world.bob).keys() == set()
+
+
+def test_only_what_is_asked_for_is_offered(world):
+    make_tool(world, "sums", action="calculator", created_by=world.bob)
+    make_tool(world, "calculator", action="", approval=Approval.ALWAYS)
+    assert list(offered_tools(["sums"], world.organisation, world.bob)) == ["sums"]
