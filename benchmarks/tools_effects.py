@@ -34,7 +34,11 @@ def counting_effects() -> Iterator[Effects]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            effects.take(self.rfile.read(int(self.headers["Content-Length"])))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # the worker was killed while it wrote: there was no effect
+            effects.take(body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
