@@ -19,8 +19,10 @@ def readable_json(value: Any) -> str:
 
 @register.filter
 def money(micros: int | None) -> str:
-    """Millionths of the currency as a number of it."""
-    return "no price yet" if micros is None else f"cost {micros / 1_000_000:.6f}"
+    """Millionths of a dollar as dollars; ``free`` for what runs on this machine."""
+    if micros is None:
+        return "no price"
+    return f"${micros // 1_000_000}.{micros % 1_000_000:06d}" if micros else "free"
 
 
 @register.filter

@@ -87,7 +87,7 @@ def test_a_thread_shows_steps_tools_tokens_cost_and_time(world: World, stella: C
     html = stella.get(f"/playground/threads/{turn.thread_id}/").content.decode()
 
     for text in (
-        "Because.", "23 tokens", "cost 0.001234", "first token 400 ms", "1.5 s", "1 model call",
+        "Because.", "23 tokens", "$0.001234", "first token 400 ms", "1.5 s", "1 model call",
         "refund", "Denied", "Adam", "too much", "&quot;euros&quot;: 5", "I wonder.", "A page",
         "The model is away.", "is-failed",
     ):  # fmt: skip
@@ -149,6 +149,6 @@ def test_the_thread_says_what_it_has_taken_without_what_was_tried(
     ledger(turn, purpose=Purpose.TITLE, turn_id=None, message_id=None)
     ledger(turn, purpose=Purpose.PLAYGROUND, input_tokens=9999)
     html = " ".join(stella.get(f"/playground/threads/{turn.thread_id}/").content.decode().split())
-    assert "answer: 1 call, 23 tokens, no price yet" in html
-    assert "title: 1 call, 23 tokens, no price yet" in html
+    assert "answer: 1 call, 23 tokens, no price" in html
+    assert "title: 1 call, 23 tokens, no price" in html
     assert "playground:" not in html
