@@ -78,7 +78,7 @@ def object_schema(model: M) -> M:
 def create_thread(asker: Asker, agent: str = "", title: str = "") -> UUID:
     """A new thread of the person (or of the organisation); its id."""
     organisation, user = _who(asker)
-    answers = find_agent(agent, organisation) if agent else None
+    answers = find_agent(agent, organisation, user) if agent else None
     return thread_store().create_thread(organisation, user=user, agent=answers, title=title)
 
 
@@ -92,7 +92,7 @@ def save_message(
 ) -> UUID:
     """Save a message without asking anybody (HU-11); its id, for ``prompt_message_id``."""
     organisation, user = _who(asker)
-    speaks = find_agent(agent, organisation) if agent else None
+    speaks = find_agent(agent, organisation, user) if agent else None
     store = thread_store()
     store.find(thread_id, agent=speaks, organisation=organisation, user=user)
     message = NewMessage(role=role, parts=(TextPart(text),))
@@ -175,7 +175,7 @@ async def choose_agent(
 ) -> str:
     """Which of ``agents`` answers the question (HU-10): one of the names given."""
     organisation, user = await in_thread(_who, asker)
-    known = [await in_thread(find_agent, name, organisation) for name in agents]
+    known = [await in_thread(find_agent, name, organisation, user) for name in agents]
     try:
         if by == "similarity":
             chosen = await choose_by_similarity(
@@ -230,12 +230,14 @@ async def use_one_tool(asker: Asker, agent: str, tool: str, arguments: dict[str,
     )
 
 
-def find_agent(agent: str, organisation: Organisation) -> Agent:
+def find_agent(agent: str, organisation: Organisation, user: User | None = None) -> Agent:
     """By a row's id, or by code name: the organisation's row for it, or the one in Python.
 
-    Raises AgentNotFound.
+    Raises AgentNotFound, also where ``user``, for whom the workflow works, may not use it.
     """
     rows = AgentRow.objects.active().filter(organisation=organisation)
+    if user is not None:
+        rows = AgentRow.objects.usable_by(user, organisation)
     wanted = parse_id(agent)
     row = rows.filter(pk=wanted).first() if wanted else rows.filter(code_name=agent).first()
     if row is not None:
@@ -267,7 +269,7 @@ def _who(asker: Asker) -> tuple[Organisation, User | None]:
 
 def _look_up(asker: Asker, agent: str) -> tuple[Organisation, User | None, Agent]:
     organisation, user = _who(asker)
-    return organisation, user, find_agent(agent, organisation)
+    return organisation, user, find_agent(agent, organisation, user)
 
 
 def _lasting(error: ModelError | AppError) -> Exception:

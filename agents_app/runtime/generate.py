@@ -31,10 +31,6 @@ from one_project.common.errors import InvalidInput
 if TYPE_CHECKING:
     from agents_app.runtime.speaking import CallArguments
 
-STOPPED = "Stopped"
-# Tokens left free for the answer, where the options do not say.
-ANSWER_RESERVE = 8_192
-
 
 async def open_run(agent: Agent, call: "CallArguments") -> Run:
     """Look everything up, save the inputs and the pending answer.

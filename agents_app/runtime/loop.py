@@ -4,14 +4,12 @@ A turn of the chat is durable and has a loop of its own, in rows. This one lives
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents_app.models import CallStatus
@@ -23,19 +21,21 @@ from agents_app.runtime.generate import open_run
 from agents_app.runtime.recorded import Recorder
 from agents_app.runtime.run import Run, Step, TextResult
 from agents_app.runtime.store import ToolUse
-from agents_app.runtime.tool_use import ToolOutcome, args_hash, read_arguments, use_tool
+from agents_app.runtime.tool_use import (
+    MAX_IDENTICAL,
+    REPEATED,
+    ToolOutcome,
+    args_hash,
+    read_arguments,
+    use_tool,
+)
 from agents_app.tools.catalogue import Offered, must_ask
-from agents_app.tools.definitions import ToolContext, ToolDefinition
+from agents_app.tools.definitions import ToolContext
 from one_project.common.database import in_thread
 
 if TYPE_CHECKING:
     from agents_app.runtime.speaking import CallArguments
 
-logger = logging.getLogger(__name__)
-
-# The third identical call of an answer is not made: the model goes in circles.
-MAX_IDENTICAL = 3
-REPEATED = "This very call has been made before in this answer. Use what it returned."
 NEEDS_APPROVAL = "This needs a person's approval; use a thread turn."
 COMES_LATER = "Somebody else gives this result later; use a thread turn."
 
@@ -167,22 +167,13 @@ class _Loop:
         if self._seen[same] >= MAX_IDENTICAL:
             self.finish_reason = "repeated_calls"
             return ToolOutcome.error(REPEATED, "repeated_call")
-        if await self._must_ask(offered, context, call.arguments):
+        setting = (self.run.options.approvals or {}).get(offered.definition.name, "")
+        if await in_thread(must_ask, offered, context, call.arguments, setting):
             return ToolOutcome.error(NEEDS_APPROVAL, "needs_approval", CallStatus.DENIED)
-        outcome = await use_tool(_whole(offered.definition), context, call.arguments)
+        outcome = await use_tool(offered.definition, context, call.arguments)
         if outcome.status == CallStatus.WAITING:
             return ToolOutcome.error(COMES_LATER, "comes_later")
         return outcome
-
-    async def _must_ask(
-        self, offered: Offered, context: ToolContext, arguments: dict[str, Any]
-    ) -> bool:
-        setting = (self.run.options.approvals or {}).get(offered.definition.name, "")
-        try:
-            return await in_thread(must_ask, offered, context, arguments, setting)
-        except Exception:
-            logger.exception("whether %s needs approval is unknown", offered.definition.name)
-            return True
 
 
 async def _events_of(run: Run, recorder: Recorder) -> AsyncGenerator[StreamEvent | Restarted, None]:
@@ -193,13 +184,6 @@ async def _events_of(run: Run, recorder: Recorder) -> AsyncGenerator[StreamEvent
                 continue
             for event in batch:
                 yield event
-
-
-def _whole(definition: ToolDefinition) -> ToolDefinition:
-    """A tool in a transaction has all of its effect or none."""
-    if not definition.in_transaction:
-        return definition
-    return replace(definition, run=transaction.atomic(definition.run))
 
 
 def _result(use: ToolUse) -> ToolResultPart:

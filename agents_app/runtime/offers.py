@@ -69,9 +69,7 @@ def _delegation(
     base = builtin_tools().get(DELEGATE)
     if base is None or agent.row is None:
         return None
-    others = list(
-        delegates_of(agent.row, organisation, user).values_list("name", "description")
-    )
+    others = list(delegates_of(agent.row, organisation, user).values_list("name", "description"))
     if not others:
         return None
     known = "; ".join(f"{name}: {what}" if what else name for name, what in others)

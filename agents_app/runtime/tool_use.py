@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.db import transaction
 from pydantic import BaseModel, ValidationError
 
 from agents_app.models import CallStatus
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 # What the model is given of a result; all of it is stored up to MAX_OUTPUT.
 MAX_TOLD = 64 * 1024
 MAX_OUTPUT = 512 * 1024
+# The third identical call of an answer is not made: the model goes in circles.
+MAX_IDENTICAL = 3
+REPEATED = "This very call has been made before in this answer. Use what it returned."
 NOT_KNOWN = (
     "It is not known whether this took effect. Do not repeat it; tell the person, who can look and "
     "decide."
@@ -90,13 +94,17 @@ def read_arguments(definition: ToolDefinition, raw: "dict[str, Any] | str") -> s
 async def use_tool(
     definition: ToolDefinition, context: ToolContext, arguments: dict[str, Any]
 ) -> ToolOutcome:
-    """Call the tool within its time. Raises only CancelledError."""
+    """Call the tool within its time. Raises only CancelledError.
+
+    One in a transaction has all of its effect or none, also here, apart from its record.
+    """
+    run = transaction.atomic(definition.run) if definition.in_transaction else definition.run
     try:
         async with asyncio.timeout(definition.timeout):
             if definition.is_async:
-                value = await definition.run(context, arguments)
+                value = await run(context, arguments)
             else:
-                value = await in_thread(definition.run, context, arguments)
+                value = await in_thread(run, context, arguments)
         return outcome_of_value(value)
     except TimeoutError:
         if not definition.may_be_repeated:

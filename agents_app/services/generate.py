@@ -15,8 +15,6 @@ from one_project.common.text import clean_json, clean_text
 @transaction.atomic
 def keep_run(calls: Sequence[RecordedCall], uses: Sequence[ToolUse]) -> None:
     """Store both; uses of tools outside of any organisation are nobody's and not stored."""
-    for call in calls:
-        call.request, call.response = clean_json(call.request), clean_json(call.response)
     keep_calls(calls)
     rows = [_row(use) for use in uses if not use.context.organisation._state.adding]
     # A provider may say one call id twice in a message; the first is the record.

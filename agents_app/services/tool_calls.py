@@ -20,17 +20,19 @@ from django.utils import timezone
 from agents_app.models import CallStatus, Effect, ToolCall
 from agents_app.models.tool_calls import OPEN
 from agents_app.providers.parts import ToolCallPart
-from agents_app.runtime.tool_use import ToolOutcome, args_hash, read_arguments
+from agents_app.runtime.tool_use import (
+    MAX_IDENTICAL,
+    REPEATED,
+    ToolOutcome,
+    args_hash,
+    read_arguments,
+)
 from agents_app.tools.catalogue import Offered, must_ask
 from agents_app.tools.definitions import ToolContext
 from one_project.workflows.definitions import Step
 from one_project.workflows.services.settle import finish_work
 from one_project.workflows.services.work import ask_to_stop, enqueue
 from one_project.workflows.types import Claimed, Retry
-
-# The third identical call of an answer is not made: the model goes in circles.
-MAX_IDENTICAL = 3
-REPEATED = "This very call has been made before in this answer. Use what it returned."
 
 Holding = Callable[[ToolCall], AbstractContextManager[None]]
 _holding: list[Holding] = []

@@ -154,14 +154,8 @@ def _columns(values: ToolValues, membership: Membership, row: Tool | None = None
         and definition.effect == Effect.DESTRUCTIVE
     ):
         problems["approval"] = "What destroys always asks."
-    try:
-        # Postgres takes neither NUL nor what JSON does not know (NaN, endless nesting).
-        if "\\u0000" in json.dumps(values.config, allow_nan=False):
-            problems["config"] = "This contains a NUL character."
-        if not is_plain_json(values.config):
-            raise ValueError
-    except (ValueError, TypeError, RecursionError):
-        problems["config"] = "This is no JSON that can be stored."
+    if problem := _config_problem(values.config):
+        problems["config"] = problem
     if problems:
         raise InvalidFields(problems)
     return {
@@ -172,3 +166,13 @@ def _columns(values: ToolValues, membership: Membership, row: Tool | None = None
         "approval": values.approval,
         "is_active": values.is_active,
     }
+
+
+def _config_problem(config: dict[str, Any]) -> str:
+    """Postgres takes neither NUL nor what JSON does not know (NaN, endless nesting)."""
+    try:
+        if "\\u0000" in json.dumps(config, allow_nan=False):
+            return "This contains a NUL character."
+    except (ValueError, TypeError, RecursionError):
+        return "This is no JSON that can be stored."
+    return "" if is_plain_json(config) else "This is no JSON that can be stored."

@@ -1,5 +1,6 @@
 """Which tools an agent has, for one person in one organisation: policy included."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,8 @@ from django.db.models import Q
 from agents_app.models import Approval, Tool, ToolAllowance, ToolKind
 from agents_app.tools.definitions import ToolContext, ToolDefinition, builtin_tools
 from one_project.accounts.models import Organisation, User
+
+logger = logging.getLogger(__name__)
 
 # The kinds the apps below and above bring: integration actions, MCP servers, HTTP operations.
 _kinds: dict[str, Callable[[Tool], ToolDefinition | None]] = {}
@@ -64,9 +67,7 @@ def _rows(wanted: list[str], organisation: Organisation) -> dict[str, Tool]:
     """The rows of these names, and the organisation's own of what they are made of."""
     rows = Tool.objects.filter(organisation=organisation)
     actions = rows.filter(name__in=wanted, kind=ToolKind.BUILTIN).exclude(action="")
-    found = rows.filter(
-        Q(name__in=wanted) | Q(name__in=actions.values("action"), created_by=None)
-    )
+    found = rows.filter(Q(name__in=wanted) | Q(name__in=actions.values("action"), created_by=None))
     return {row.name: row for row in found}
 
 
@@ -100,14 +101,18 @@ def must_ask(offered: Offered, context: ToolContext, arguments: object, agent_se
 
     In this order: the organisation's row, the agent's setting, the tool's own policy, and the
     person's "always allow this tool here", which never counts for what destroys. A stricter level
-    is never loosened by the next: who said "always" is asked.
+    is never loosened by the next: who said "always" is asked. A predicate that fails asks.
     """
     always = Approval.ALWAYS in (offered.policy, agent_setting)
     setting = Approval.ALWAYS if always else offered.policy
     if setting == Approval.DEFAULT:
         setting = agent_setting or Approval.DEFAULT
-    if not offered.definition.asks(context, arguments, setting):
-        return False
+    try:
+        if not offered.definition.asks(context, arguments, setting):
+            return False
+    except Exception:
+        logger.exception("whether %s needs approval is unknown", offered.definition.name)
+        return True
     if always or offered.definition.effect == "destructive":
         return True
     if context.user is None or context.thread_id is None:

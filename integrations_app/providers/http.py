@@ -7,6 +7,7 @@ models, whose addresses the operator sets.
 """
 
 import asyncio
+import re
 import socket
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -37,6 +38,11 @@ PORTS: Final = (80, 443)
 USER_AGENT: Final = "ONE/0.1"
 
 _CHUNK = 64 * 1024
+# How pages are written. Python knows more, some of them (punycode) quadratic in time.
+_CHARSETS: Final = re.compile(
+    r"(utf[-_]?(8|16|32)|iso|latin|us-ascii|ascii|windows|cp|koi8|mac|gb|big5|euc|shift|sjis|tis)",
+    re.IGNORECASE,
+)
 _REDIRECTS = (301, 302, 303, 307, 308)
 # What may follow to another site: a key given for one is none of the other's business.
 _TRAVELLING = ("accept", "accept-language", "user-agent")
@@ -63,9 +69,10 @@ class Fetched:
     @property
     def text(self) -> str:
         """The body as text; what is none becomes U+FFFD."""
+        charset = self.charset if _CHARSETS.match(self.charset) else "utf-8"
         try:
-            return self.body.decode(self.charset or "utf-8", errors="replace")
-        except LookupError:
+            return self.body.decode(charset, errors="replace")
+        except (LookupError, ValueError):
             return self.body.decode("utf-8", errors="replace")
 
 

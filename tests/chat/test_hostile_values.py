@@ -73,9 +73,7 @@ def test_numbers_that_are_the_same_are_the_same_call() -> None:
     assert args_hash("pay", {"amount": True}) != args_hash("pay", {"amount": 1})
 
 
-@pytest.mark.parametrize(
-    "raw", ['{"amount": 1e300}', json.dumps({"amount": 1, "note": deep(200)})]
-)
+@pytest.mark.parametrize("raw", ['{"amount": 1e300}', json.dumps({"amount": 1, "note": deep(200)})])
 @pytest.mark.django_db(transaction=True)
 def test_arguments_that_nobody_could_read_again_are_told_to_the_model(
     committed_world: World, raw: str

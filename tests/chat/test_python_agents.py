@@ -80,6 +80,8 @@ def asked(world: World, model: ScriptedModel, *texts: str) -> Turn:
         for text in texts:
             turn = continue_thread(thread, user=world.alice, message=text, agent=row)
             wait_until(ended(turn))
+        # They are told after the end, by the worker that is about to stop.
+        wait_until(lambda: len(REPORTS) >= len(texts))
     turn.refresh_from_db()
     return turn
 
@@ -103,7 +105,6 @@ def test_it_has_its_own_prompt_tools_context_and_stop(committed_world: World) ->
 
 def test_its_handlers_are_told_and_break_nothing(committed_world: World) -> None:
     turn = asked(committed_world, ScriptedModel(["Hello."]), "one")
-    wait_until(lambda: bool(REPORTS))
     [report] = REPORTS
     assert (report.agent_name, report.user_id) == ("Greeter", committed_world.alice.pk)
     assert report.usage.output_tokens > 0

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from agents_app.errors import AgentNotFound
+from agents_app.models import AgentKind
 from agents_app.providers.errors import ModelError
 from agents_app.providers.scripted import ScriptedModel
 from chat_app.models import Thread
@@ -52,6 +53,16 @@ def test_agents_of_another_organisation_are_not_there(committed_world: World) ->
         steps.find_agent(str(committed_world.agent.pk), committed_world.elsewhere)
     with pytest.raises(AgentNotFound):
         steps.find_agent("nobody", committed_world.organisation)
+
+
+def test_a_private_agent_does_not_work_for_others(committed_world: World) -> None:
+    agent = committed_world.agent
+    agent.kind, agent.created_by = AgentKind.USER_AGENT, committed_world.alice
+    agent.save()
+    here, key = committed_world.organisation, str(agent.pk)
+    assert steps.find_agent(key, here, committed_world.alice).row == agent
+    with pytest.raises(AgentNotFound):
+        steps.find_agent(key, here, committed_world.bob)
 
 
 def test_outsider_cannot_have_a_workflow_write_in_a_thread(committed_world: World) -> None:

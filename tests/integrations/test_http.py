@@ -16,7 +16,7 @@ from integrations_app.errors import (
     ResponseUnreadable,
     TooManyRedirects,
 )
-from integrations_app.providers.http import fetch
+from integrations_app.providers.http import Fetched, fetch
 from tests.integrations.web_server import running_web_server
 
 
@@ -222,3 +222,19 @@ async def test_one_private_address_among_public_ones_is_enough(monkeypatch):
     monkeypatch.setattr(loop, "getaddrinfo", mixed)
     with pytest.raises(AddressRefused):
         await fetch("http://mixed.test/")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "hex", "no-such", ""])
+def test_a_charset_that_no_page_is_written_in_is_not_tried(charset):
+    # As punycode this takes longer than anybody waits.
+    body = b"x-" + b"a" * 1_000_000
+    found = Fetched(status=200, url="", media_type="text/html", charset=charset, body=body)
+    assert found.text == body.decode()
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"), [("Windows-1251", b"\xcf"), ("utf-16", b"\xff\xfe\x1f\x04")]
+)
+def test_a_charset_of_pages_is_read(charset, body):
+    found = Fetched(status=200, url="", media_type="text/html", charset=charset, body=body)
+    assert found.text == "П"

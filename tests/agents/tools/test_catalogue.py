@@ -168,3 +168,12 @@ def test_only_what_is_asked_for_is_offered(world):
     make_tool(world, "sums", action="calculator", created_by=world.bob)
     make_tool(world, "calculator", action="", approval=Approval.ALWAYS)
     assert list(offered_tools(["sums"], world.organisation, world.bob)) == ["sums"]
+
+
+def test_a_predicate_that_fails_asks(world):
+    def broken(context, arguments):
+        raise KeyError("amount")
+
+    definition = define(nothing, name="nothing", approval=broken)
+    context = ToolContext(organisation=world.organisation, user=world.bob, thread_id=new_id())
+    assert must_ask(Offered(definition), context, NoArguments(), "")

@@ -7,9 +7,17 @@ from aiohttp import web
 
 from agents_app.models import CallStatus
 from agents_app.runtime.tool_use import use_tool
-from agents_app.tools.definitions import NoArguments, ToolContext, builtin_tools, define
-from one_project.accounts.models import Organisation
+from agents_app.tools.definitions import (
+    NoArguments,
+    ToolContext,
+    ToolError,
+    builtin_tools,
+    define,
+)
+from one_project.accounts.models import Event, Organisation
+from one_project.accounts.services.events import record_event
 from one_project.common.ids import new_id
+from tests.agents.asking import run
 from tests.integrations.web_server import running_web_server
 
 
@@ -59,3 +67,17 @@ async def test_a_webhook_without_an_answer_may_have_been_heard(settings):
     # Nobody listens there any more.
     assert await post(server.url) == CallStatus.FAILED
     assert await post("ftp://example.test/") == CallStatus.FAILED
+
+
+def half_done(arguments: NoArguments, context: ToolContext) -> None:
+    """Write something, then fail."""
+    record_event(context.organisation, "half_done")
+    raise ToolError("no luck")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tool_in_a_transaction_has_no_half_effect(committed_world):
+    made = define(half_done, name="half_done", effect="write", in_transaction=True)
+    outcome = run(use_tool(made, ToolContext(organisation=committed_world.organisation), {}))
+    assert outcome.status == CallStatus.FAILED
+    assert not Event.objects.filter(kind="half_done").exists()
