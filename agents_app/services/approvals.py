@@ -5,6 +5,7 @@ from two browsers or after it has expired runs the call once or not at all. The 
 it that the person may decide (``chat_app.access``).
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,8 @@ from one_project.common.text import (
     clean_text,
     is_plain_json,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_ANSWER = 32_768
 EXPIRED = "Nobody decided in time."
@@ -184,9 +187,13 @@ def expire_calls(limit: int = 200) -> int:
     )
     expired = 0
     for call in due:
-        with transaction.atomic(), holding(call):
-            outcome = ToolOutcome.error(EXPIRED, "expired", CallStatus.EXPIRED)
-            expired += end_call(call, outcome, [CallStatus.AWAITING_APPROVAL])
+        try:
+            with transaction.atomic(), holding(call):
+                outcome = ToolOutcome.error(EXPIRED, "expired", CallStatus.EXPIRED)
+                expired += end_call(call, outcome, [CallStatus.AWAITING_APPROVAL])
+        except Exception:
+            # One that cannot be ended keeps none of the others waiting.
+            logger.exception("call %s did not expire", call.pk)
     return expired
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from agents_app.models import Agent
+from agents_app.models import Agent, AgentKind
 from billing_app.services.sending import check_tokens, estimate_tokens
 from chat_app.errors import MessageTooLong
 from chat_app.models import (
@@ -45,12 +45,35 @@ def checked_text(text: object) -> str:
     return cleaned
 
 
-def pending_answer(agent: Agent | None, turn_id: UUID) -> MessageDraft:
-    """What the agent is going to say. Raises Conflict when there is nobody to say it."""
+def pending_answer(
+    agent: Agent | None, turn_id: UUID, *, thread: Thread | None = None, asker: User | None = None
+) -> MessageDraft:
+    """What the agent is going to say. Raises Conflict when there is nobody to say it.
+
+    With a ``thread`` the agent has to be one that ``asker``, or who began the thread, may use now:
+    what is shared no more does not go on answering.
+    """
     if agent is None or not agent.is_active:
+        raise Conflict(NOBODY)
+    if thread is not None and not _may_answer(agent, thread, asker):
         raise Conflict(NOBODY)
     return MessageDraft(
         kind=MessageKind.AGENT, status=MessageStatus.PENDING, agent=agent, turn_id=turn_id
+    )
+
+
+def _may_answer(agent: Agent, thread: Thread, asker: User | None) -> bool:
+    if agent.organisation_id != thread.organisation_id:
+        return False
+    if agent.kind == AgentKind.SYSTEM_AGENT or agent.is_shared:
+        return True
+    people = {agent.created_by_id} & {thread.created_by_id, asker.pk if asker else None}
+    if people - {None}:
+        return True
+    return any(
+        Agent.objects.usable_by(person, thread.organisation).filter(pk=agent.pk).exists()
+        for person in (asker, thread.created_by)
+        if person is not None
     )
 
 

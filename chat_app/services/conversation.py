@@ -87,7 +87,13 @@ def send_agent_message(
                 withdraw_calls(change, SENT_INSTEAD)
             to = addressed(change.thread, content, author=author, picked=agent)
             requested_by = author or asked_by
-            answers = [pending_answer(to.agent, turn_id)] if asks and to.agent else []
+            # A delegation has looked at the rights of its own.
+            where = change.thread if speaker is None else None
+            answers = (
+                [pending_answer(to.agent, turn_id, thread=where, asker=author)]
+                if asks and to.agent
+                else []
+            )
             message, *pending = place_messages(change, [draft, *answers])
             change.said(message)
             _name_thread(change, message)

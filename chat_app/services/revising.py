@@ -48,7 +48,9 @@ def regenerate(
                 change.thread.messages.filter(turn=old.turn_id, superseded_by=None).in_order()
             )
         prompt = _prompt_of(old)
-        draft = pending_answer(old.agent or thread.agent, new_id())
+        draft = pending_answer(
+            old.agent or thread.agent, new_id(), thread=change.thread, asker=user
+        )
         [answer] = place_messages(change, [draft], prompt=prompt)
         turn = ask(change, prompt, answer, user, client_key)
         _supersede(change, whole, turn.message)
@@ -88,7 +90,7 @@ def edit_message(
             )
         ]
         if answerer:
-            drafts.append(pending_answer(answerer, new_id()))
+            drafts.append(pending_answer(answerer, new_id(), thread=change.thread, asker=user))
         new, *pending = place_messages(change, drafts, order="next")
         current = [answer for answer in answers if answer.superseded_by_id is None]
         _supersede(change, [old, *current], new)

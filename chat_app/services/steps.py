@@ -7,7 +7,6 @@ transaction that gives the last call its result also queues the next step.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -249,11 +248,6 @@ def _ask_again(change: Change, turn: Turn, in_circles: bool) -> None:
             "message", "step", "status", "restarts", "partial", "partial_seq", "work", "updated_at",
         ]
     )  # fmt: skip
-
-
-def open_calls(turn_ids: Sequence[UUID]) -> list[ToolCall]:
-    """What these turns wait for."""
-    return list(ToolCall.objects.open().filter(turn_id__in=turn_ids).in_order())
 
 
 kept_by(holding_turn)

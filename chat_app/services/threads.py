@@ -156,7 +156,8 @@ def add_participants(thread: Thread, *, user: User, people: Iterable[User]) -> N
     with changing(thread.pk) as change:
         for person in people:
             access_membership(person, change.thread.organisation_id)
-            ThreadParticipant.objects.get_or_create(thread=change.thread, user=person)
+            for each in [thread.pk, *nested_ids(thread.pk)]:
+                ThreadParticipant.objects.get_or_create(thread_id=each, user=person)
         change.set_thread(title=change.thread.title)
         _record(change.thread, "participants_added", user)
     announce_inbox(thread)
@@ -164,13 +165,28 @@ def add_participants(thread: Thread, *, user: User, people: Iterable[User]) -> N
 
 @transaction.atomic
 def remove_participant(thread: Thread, *, user: User, person: User) -> None:
-    """Take ``person`` out (oneself, or anybody by who began the thread); their sockets close."""
+    """Take ``person`` out (oneself, or anybody by who began the thread); their sockets close.
+
+    Out of the threads of its delegations too.
+    """
     if person != user:
         _require_owner(thread, user)
-    ThreadParticipant.objects.filter(thread=thread, user=person).delete()
+    everywhere = [thread.pk, *nested_ids(thread.pk)]
+    ThreadParticipant.objects.filter(thread__in=everywhere, user=person).delete()
     _record(thread, "participant_removed", user)
-    announce_revoked(thread)
+    for each in Thread.objects.filter(pk__in=everywhere):
+        announce_revoked(each)
     announce_inbox(thread, extra=[person.pk])
+
+
+def nested_ids(thread_id: UUID) -> list[UUID]:
+    """The threads of its delegations, and of theirs."""
+    found: list[UUID] = []
+    layer = [thread_id]
+    while layer:
+        layer = list(Thread.objects.filter(parent__in=layer).values_list("pk", flat=True))
+        found += layer
+    return found
 
 
 def mark_read(thread: Thread, *, user: User, seq: int | None = None) -> None:

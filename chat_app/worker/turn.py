@@ -33,7 +33,7 @@ from chat_app.worker.routing import routed
 from one_project.common import metrics
 from one_project.common.crash_points import crash_point
 from one_project.common.database import in_thread
-from one_project.common.text import clean_json, clean_text
+from one_project.common.text import clean_json, clean_line, clean_text
 from one_project.workflows.current import current_work
 from one_project.workflows.errors import TryLater
 
@@ -231,10 +231,13 @@ def numbered(calls: Sequence[ToolCallPart]) -> list[ToolCallPart]:
     seen: set[str] = set()
     made = []
     for index, call in enumerate(calls):
-        known = call.id if call.id and call.id not in seen else f"{call.id or 'call'}_{index}"
+        base = clean_line(call.id, 100) or "call"
+        known, number = base, index
+        while known in seen:
+            known, number = f"{base}_{number}", number + 1
         seen.add(known)
         cleaned = clean_json(call.arguments)
-        made.append(replace(call, id=known[:128], name=clean_text(call.name), arguments=cleaned))
+        made.append(replace(call, id=known, name=clean_text(call.name), arguments=cleaned))
     return made
 
 

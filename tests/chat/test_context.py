@@ -24,7 +24,6 @@ from agents_app.tools.definitions import NoArguments, define
 from agents_app.types import AgentOptions, ContextOptions, read_options
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from chat_app.runtime.context import CONTEXT_QUERIES, build_context, build_request, fetch_context
-from chat_app.runtime.grouping import grouped
 from chat_app.runtime.options import tool_choice, turn_options, turn_tools
 from chat_app.services.conversation import continue_thread
 from chat_app.services.messages import save_messages
@@ -411,26 +410,6 @@ def test_a_context_takes_few_queries(world: World) -> None:
 
 
 # MS-20
-
-
-def test_the_steps_of_one_answer_are_one_thing_said(world: World) -> None:
-    thread = world.thread()
-    turn = ask(world, thread, "first")
-    used(thread, turn.prompt, turn=turn, words="Let me look.")
-    say(thread, "second", "answer", "third")
-    save_messages(
-        thread,
-        [MessageDraft(kind="agent", agent=world.agent, parts=[TextPart("one")]),
-         MessageDraft(kind="agent", agent=world.agent, parts=[TextPart("two")])],
-    )  # fmt: skip
-    rows = list(thread.messages.exclude(pk=turn.message_id).in_order())
-    groups = grouped(rows)
-    assert [one.text for one in groups] == [
-        "first", "Let me look.", "second", "answer", "third", "one", "two",
-    ]  # fmt: skip
-    assert [one.kind for one in groups[1].messages] == ["agent", "tool"]
-    assert groups[1].key == f"{thread.pk}-{groups[1].first.position}"
-    assert (groups[1].status, groups[1].last.kind) == ("success", "tool")
 
 
 def test_a_thread_without_an_agent_still_has_a_context(world: World) -> None:
