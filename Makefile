@@ -18,6 +18,9 @@ STAMP := $(VENV)/.installed
 INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
 	--no-compile
 
+# Test processes, each with a Postgres and a Redis of its own.
+JOBS ?= 2
+
 # What the benchmarks and trials read from the environment.
 export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS
 
@@ -31,8 +34,8 @@ help: ## List these commands
 run: $(STAMP)-runtime ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
 	@$(CD) ONE_STOP_WITH_PARENT=1 exec $(PY) -m one_project.run
 
-test: $(STAMP)-dev ## Run the tests; ARGS="tests/chat -k name" narrows them
-	@$(CD) $(PY) -m pytest $(ARGS)
+test: $(STAMP)-dev ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
+	@$(CD) $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: $(STAMP)-dev ## Check style, types, layers, templates and missing migrations
 	$(CD) $(PY) -m ruff check .

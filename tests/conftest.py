@@ -11,6 +11,14 @@ import pytest
 if TYPE_CHECKING:
     from tests.people import World
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs in one process: a file; and all that needs the whole stack, one after the other."""
+    for item in items:
+        whole = {"e2e", "stack"} & {mark.name for mark in item.iter_markers()}
+        group = "stack" if whole else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 LOOPBACK = ("127.", "::1", "localhost")
 
 

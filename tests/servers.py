@@ -5,8 +5,10 @@ imported before pytest-django reads the settings; a conftest is not.
 """
 
 import os
+import sys
 import tempfile
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 from one_project.embedded import running_postgres, running_redis
@@ -14,7 +16,16 @@ from one_project.embedded import running_postgres, running_redis
 _servers = ExitStack()
 
 
+def _only_distributes() -> bool:
+    """Whether this process hands tests to others (``-n 2``), which start servers of their own."""
+    return "PYTEST_XDIST_WORKER" not in os.environ and any(
+        first == "-n" and count != "0" for first, count in pairwise(sys.argv)
+    )
+
+
 def _start_servers() -> None:
+    if _only_distributes():
+        return
     folder = Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="one-tests-")))
     folder.chmod(0o755)
     if not os.environ.get("DATABASE_URL"):

@@ -114,7 +114,7 @@ def test_development_accounts_are_made_once(db: None) -> None:
     assert not Membership.objects.filter(
         organisation=outsider.organisation, user__email="admin@one.test"
     ).exists()
-    assert Agent.objects.filter(organisation__slug="one").count() == 2
+    assert Agent.objects.filter(organisation__slug="one").count() == 4
 
 
 def test_development_accounts_are_never_made_in_production(db: None) -> None:
