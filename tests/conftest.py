@@ -11,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.people import World
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs in one process: a file; and all that needs the whole stack, one after the other."""
     for item in items:
