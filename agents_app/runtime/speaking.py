@@ -1,5 +1,6 @@
 """The verbs of an agent, for programs: the same ones on the agent and on a thread it continues."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID
@@ -98,13 +99,14 @@ class Stream(Generic[E, R]):
         await self.aclose()
 
 
-class Speaks:
+class Speaks(ABC):
     """Whoever can be asked. Subclasses say which agent answers, and what holds for every call."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _asked(self, call: CallArguments) -> "tuple[Agent, CallArguments]":
-        raise NotImplementedError
+        """Who answers, and the call with what holds for every call."""
 
     async def generate_text(self, **call: Unpack[CallArguments]) -> "TextResult":
         """Answer, using tools in a loop. Raises ModelError, AppError."""
