@@ -4,6 +4,9 @@ from playwright.sync_api import Locator, Page, expect
 
 LONG = "demo:tokens=400 demo:tps=60 Tell me a long story"
 
+# The other half of the suite runs on this machine at the same time.
+expect.set_options(timeout=20_000)
+
 
 def box(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Message", exact=True)
