@@ -4,8 +4,9 @@ from django.db import migrations
 def keep_first_texts(apps, schema_editor):
     Prompt = apps.get_model("agents_app", "Prompt")
     PromptVersion = apps.get_model("agents_app", "PromptVersion")
-    for prompt in Prompt.objects.all():
-        PromptVersion.objects.create(
+    alias = schema_editor.connection.alias
+    for prompt in Prompt.objects.using(alias):
+        PromptVersion.objects.using(alias).create(
             prompt=prompt, number=1, text=prompt.text, created_by_id=prompt.created_by_id
         )
 

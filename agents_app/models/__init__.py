@@ -1,6 +1,17 @@
-from agents_app.models.agents import Agent, AgentKind
+from agents_app.models.agents import Agent, AgentKind, Knowledge
 from agents_app.models.ai_calls import AICall, AICallStatus, Purpose
-from agents_app.models.documents import Document
+from agents_app.models.chunks import Chunk, ChunkEmbedding
+from agents_app.models.collections import Collection
+from agents_app.models.documents import (
+    OPEN_VERSIONS,
+    Document,
+    DocumentPage,
+    DocumentSource,
+    DocumentVersion,
+    VersionStatus,
+)
+from agents_app.models.embeddings import EmbeddingSpace, SpaceState
+from agents_app.models.files import StoredFile
 from agents_app.models.prompts import Prompt, PromptVersion
 from agents_app.models.tool_calls import CallStatus, ToolCall
 from agents_app.models.tools import Approval, Effect, Tool, ToolAllowance, ToolKind
@@ -12,13 +23,25 @@ __all__ = [
     "AgentKind",
     "Approval",
     "CallStatus",
+    "Chunk",
+    "ChunkEmbedding",
+    "Collection",
     "Document",
+    "DocumentPage",
+    "DocumentSource",
+    "DocumentVersion",
     "Effect",
+    "EmbeddingSpace",
+    "Knowledge",
+    "OPEN_VERSIONS",
     "Prompt",
     "PromptVersion",
     "Purpose",
+    "SpaceState",
+    "StoredFile",
     "Tool",
     "ToolAllowance",
     "ToolCall",
     "ToolKind",
+    "VersionStatus",
 ]

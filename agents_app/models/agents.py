@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from agents_app.models.collections import Collection
 from agents_app.models.prompts import Prompt
 from one_project.accounts.models import Organisation, User
 from one_project.accounts.models.grants import granted_ids
@@ -13,6 +14,12 @@ from one_project.common.models import ChangingEntity, choice_check
 class AgentKind(models.TextChoices):
     SYSTEM_AGENT = "system_agent", "Agent of the organisation"
     USER_AGENT = "user_agent", "Agent of one person"
+
+
+class Knowledge(models.TextChoices):
+    PERSON = "person", "All that the person may read"
+    GRANTED = "granted", "The collections chosen below"
+    NONE = "none", "None"
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -55,6 +62,11 @@ class Agent(ChangingEntity):
         "self", symmetrical=False, blank=True, related_name="delegated_from"
     )
     attached_prompts = models.ManyToManyField(Prompt, blank=True, related_name="agents")
+    # What ``search_knowledge`` looks into; always within the rights of the person it works for.
+    knowledge = models.CharField(
+        max_length=7, choices=Knowledge.choices, default=Knowledge.PERSON
+    )
+    collections = models.ManyToManyField(Collection, blank=True, related_name="agents")
     options = models.JSONField(default=dict, blank=True)
     is_shared = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
@@ -67,6 +79,7 @@ class Agent(ChangingEntity):
     class Meta:
         constraints = [
             choice_check("agent_kind_known", "kind", AgentKind),
+            choice_check("agent_knowledge_known", "knowledge", Knowledge),
             models.UniqueConstraint(
                 fields=["organisation", "code_name"],
                 name="agent_code_name_once",

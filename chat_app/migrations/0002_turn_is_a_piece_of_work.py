@@ -6,8 +6,9 @@ def make_work(apps, schema_editor):
     """Turns that wait or whose worker has gone get the piece of work that answers them."""
     Turn = apps.get_model("chat_app", "Turn")
     WorkItem = apps.get_model("workflows", "WorkItem")
-    for turn in Turn.objects.filter(status__in=["queued", "running"]):
-        turn.work = WorkItem.objects.create(
+    alias = schema_editor.connection.alias
+    for turn in Turn.objects.using(alias).filter(status__in=["queued", "running"]):
+        turn.work = WorkItem.objects.using(alias).create(
             organisation_id=turn.organisation_id,
             kind="action",
             name="answer_turn",

@@ -85,6 +85,8 @@ class Thread(ChangingEntity):
     seq = models.BigIntegerField(default=0)
     title_seq = models.BigIntegerField(default=0)
     message_seq = models.BigIntegerField(default=0)
+    # Said here so that a thread without a canvas costs no query to know it.
+    has_canvas = models.BooleanField(default=False)
     last_activity_at = models.DateTimeField(db_default=Now())
     last_message = models.CharField(max_length=160, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)

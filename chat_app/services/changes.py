@@ -15,7 +15,8 @@ from django.utils import timezone
 from chat_app.conf import PREVIEW_LIMIT
 from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce
-from chat_app.models import Message, Thread
+from chat_app.models import Message, MessageStatus, Thread
+from chat_app.services.indexing import index_messages
 from one_project.common.markdown import plain_text
 
 # What the page says above the conversation.
@@ -29,6 +30,10 @@ class Change:
     thread: Thread
     seq: int
     message_ids: list[UUID] = field(default_factory=list)
+    # Whether the canvas was written: its new state is announced as well.
+    canvas: bool = False
+    # Messages that are not said yet: nothing of them can be found, and nothing was.
+    _unsaid: set[UUID] = field(default_factory=set)
     _fields: set[str] = field(default_factory=lambda: {"seq", "updated_at"})
 
     def touch(self, message: Message) -> None:
@@ -36,6 +41,8 @@ class Change:
         message.seq = self.seq
         if message.pk not in self.message_ids:
             self.message_ids.append(message.pk)
+        unsaid = message.status == MessageStatus.PENDING and message.superseded_by_id is None
+        (self._unsaid.add if unsaid else self._unsaid.discard)(message.pk)
 
     def said(self, message: Message) -> None:
         """Something was said: the thread moves to the top and has a new last message."""
@@ -56,6 +63,7 @@ class Change:
     def save(self) -> None:
         self.thread.seq = self.seq
         self.thread.save(update_fields=self._fields)
+        index_messages(self.thread, [pk for pk in self.message_ids if pk not in self._unsaid])
 
 
 @contextmanager
@@ -73,4 +81,4 @@ def changing(thread_id: UUID, *, deleted_too: bool = False) -> Iterator[Change]:
         change = Change(thread=thread, seq=thread.seq + 1)
         yield change
         change.save()
-        announce(thread, change.seq, change.message_ids)
+        announce(thread, change.seq, change.message_ids, canvas=change.canvas)

@@ -1,0 +1,90 @@
+"""The vector of a query: from the cache, else from the model. Never computed in a web process.
+
+Kept for five minutes under space, organisation and text: a key without the space would serve
+vectors of the model before, one without the organisation would tell one tenant what another
+asks for.
+"""
+
+import hashlib
+import logging
+import struct
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.cache import caches
+from redis.exceptions import RedisError
+
+from agents_app.models import EmbeddingSpace
+from agents_app.providers.errors import ModelError
+from agents_app.search.spaces import active_space, model_of
+from agents_app.search.texts import TEXT_FORM, embedded
+from one_project.common.database import in_thread
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 300
+UNAVAILABLE = "embedding_unavailable"
+NO_EMBEDDER = "no_embedding_model"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """``vector`` None: search by words alone, and say why (``degraded``, a code)."""
+
+    space_id: int | None = None
+    vector: tuple[float, ...] | None = None
+    degraded: str = ""
+
+
+def cache_key(space_id: int, organisation_id: UUID, text: str) -> str:
+    normal = unicodedata.normalize("NFC", embedded(text))
+    told = f"{space_id}|{organisation_id}|query|{TEXT_FORM}|{normal}"
+    return f"query-vector:{hashlib.sha256(told.encode(errors='surrogatepass')).hexdigest()}"
+
+
+async def query_vector(organisation_id: UUID, text: str) -> QueryVector:
+    """For workers. An embedder that fails leaves the words; it never fails a turn."""
+    space = await in_thread(active_space)
+    if space is None or not text.strip():
+        return QueryVector(degraded="" if space else NO_EMBEDDER)
+    found = await in_thread(cached_vector, space, organisation_id, text)
+    if found is not None:
+        return QueryVector(space.pk, found)
+    model = await in_thread(model_of, space)
+    if model is None:
+        return QueryVector(degraded=NO_EMBEDDER)
+    try:
+        vector = (await model.embed([embedded(text)])).vectors[0]
+    except ModelError as error:
+        logger.warning("no vector for a query: %s", error.code)
+        return QueryVector(degraded=UNAVAILABLE)
+    if len(vector) != space.dimensions:
+        logger.warning("the embedding model gives %s dimensions now", len(vector))
+        return QueryVector(degraded=UNAVAILABLE)
+    await in_thread(keep_vector, space, organisation_id, text, vector)
+    return QueryVector(space.pk, vector)
+
+
+def cached_vector(
+    space: EmbeddingSpace, organisation_id: UUID, text: str
+) -> tuple[float, ...] | None:
+    try:
+        raw = caches["vectors"].get(cache_key(space.pk, organisation_id, text))
+    except (RedisError, OSError):
+        return None
+    if raw is None or len(raw) != 2 * space.dimensions:
+        return None
+    return struct.unpack(f"<{space.dimensions}e", raw)
+
+
+def keep_vector(
+    space: EmbeddingSpace, organisation_id: UUID, text: str, vector: Sequence[float]
+) -> None:
+    """Half precision, as the stored vectors are."""
+    try:
+        raw = struct.pack(f"<{len(vector)}e", *vector)
+        caches["vectors"].set(cache_key(space.pk, organisation_id, text), raw, SECONDS)
+    except (RedisError, OSError, OverflowError):
+        logger.info("a query's vector is not cached")

@@ -1,0 +1,251 @@
+"""Search of messages: who finds what, in which order, and what stands around it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection
+
+from agents_app.providers.parts import TextPart
+from agents_app.providers.registry import use_embedding_model
+from agents_app.providers.scripted_embeddings import ScriptedEmbeddingModel
+from agents_app.search.fusion import Candidate, fuse
+from agents_app.search.query_vectors import QueryVector
+from agents_app.services.embedding import keep_vectors, live_spaces, texts_to_embed
+from agents_app.services.spaces import ensure_space
+from chat_app.models import EntryEmbedding, Message, SearchEntry, Thread
+from chat_app.runtime.context import tellable
+from chat_app.search.entries import ENTRIES
+from chat_app.search.finding import Found, Where, find_entries
+from chat_app.search.ranges import with_ranges
+from chat_app.services.messages import save_messages, update_message
+from chat_app.types import MessageDraft
+from one_project.accounts.models import User
+from one_project.common.ids import new_id
+from one_project.common.tenancy import in_tenant
+from tests.people import World
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def thread(world: World) -> Thread:
+    return world.thread(title="Here")
+
+
+@pytest.fixture
+def embedder() -> Iterator[ScriptedEmbeddingModel]:
+    with use_embedding_model(ScriptedEmbeddingModel(dimensions=64)) as model:
+        assert isinstance(model, ScriptedEmbeddingModel)
+        assert ensure_space()
+        yield model
+
+
+def say(thread: Thread, *texts: str, **fields: Any) -> list[Message]:
+    drafts = [MessageDraft(kind="user", parts=[TextPart(text)], **fields) for text in texts]
+    return save_messages(thread, drafts)
+
+
+def where(world: World, user: User, thread: Thread | None = None, **values: Any) -> Where:
+    return Where(
+        organisation=world.organisation,
+        threads=Thread.objects.visible_to(user),
+        thread_id=thread.pk if thread else None,
+        **values,
+    )
+
+
+def texts(found: list[Found]) -> list[str]:
+    return [one.message.text for one in found if one.message]
+
+
+def embed_all(world: World) -> int:
+    """What the worker does, without one."""
+    made = 0
+    for space in live_spaces():
+        with in_tenant(world.organisation.pk):
+            ids = list(SearchEntry.objects.values_list("pk", flat=True))
+        todo = texts_to_embed(space, ENTRIES, world.organisation.pk, ids)
+        if todo:
+            vectors = async_to_sync(ScriptedEmbeddingModel(dimensions=64).embed)(
+                [one.text for one in todo]
+            ).vectors
+            keep_vectors(space, ENTRIES, world.organisation.pk, todo, vectors)
+        made += len(todo)
+    return made
+
+
+def query(text: str) -> QueryVector:
+    vector = async_to_sync(ScriptedEmbeddingModel(dimensions=64).embed)([text]).vectors[0]
+    return QueryVector(live_spaces()[0].pk, vector)
+
+
+def test_any_word_of_a_question_finds_and_rare_words_count_more(
+    world: World, thread: Thread
+) -> None:
+    say(thread, "The meeting is about the garden", "The meeting is on Thursday", "The meeting")
+    say(thread, *["The meeting again"] * 5)
+    found = find_entries(where(world, world.alice), "when was the meeting about a garden held?")
+    assert texts(found)[0] == "The meeting is about the garden"
+
+
+def test_outsiders_and_people_of_other_threads_find_nothing(world: World, thread: Thread) -> None:
+    say(thread, "The code word is pelican")
+    assert texts(find_entries(where(world, world.alice), "pelican"))
+    assert find_entries(where(world, world.bob), "pelican") == []
+    elsewhere = Where(
+        organisation=world.elsewhere, threads=Thread.objects.visible_to(world.charlie)
+    )
+    assert find_entries(elsewhere, "pelican") == []
+    # Even with the wrong threads: the tenant is part of every statement.
+    every = Where(organisation=world.elsewhere, threads=Thread.objects.all())
+    assert find_entries(every, "pelican") == []
+
+
+def test_other_threads_are_searched_whatever_their_numbers(world: World, thread: Thread) -> None:
+    other = world.thread(title="There")
+    say(other, "one", "two", "three", "the harbour opens at nine")
+    [prompt] = say(thread, "when does the harbour open?")
+    say(thread, "the harbour, once more")
+    found = find_entries(
+        where(world, world.alice, thread, before_order=prompt.order), prompt.text
+    )
+    assert texts(found) == ["the harbour opens at nine"]  # T-S1
+
+
+def test_failed_pending_and_replaced_messages_are_not_found(world: World, thread: Thread) -> None:
+    say(thread, "walrus", status="pending")
+    failed = say(thread, "walrus", status="failed")
+    [kept] = say(thread, "walrus tooth")
+    found = find_entries(where(world, world.alice), "walrus")
+    assert texts(found) == ["walrus tooth"]  # T-S12
+    update_message(thread, kept.pk, status="failed")
+    assert find_entries(where(world, world.alice), "walrus") == []
+    assert failed
+
+
+def test_a_hidden_message_is_found_in_its_own_thread_only(world: World, thread: Thread) -> None:
+    [hidden] = say(thread, "the hidden lighthouse")
+    hidden.meta["hidden"] = True
+    hidden.save()
+    update_message(thread, hidden.pk, parts=[TextPart("the hidden lighthouse!")])
+    assert find_entries(where(world, world.alice), "lighthouse") == []  # T-S14
+    assert texts(find_entries(where(world, world.alice, thread), "lighthouse"))
+
+
+def test_a_hit_in_both_lists_comes_before_one_that_only_vectors_have() -> None:
+    a, b, c = new_id(), new_id(), new_id()
+    found = fuse(
+        [
+            Candidate(item_id=a, text_rank=0, vector_rank=0),
+            Candidate(item_id=b, vector_rank=1),
+            Candidate(item_id=c, vector_rank=2),
+        ],
+        limit=3,
+    )
+    assert [hit.item_id for hit in found] == [a, b, c]  # T-S10
+    assert [round(hit.score, 4) for hit in found] == [0.2, 0.0909, 0.0833]
+
+
+def test_the_best_survive_the_limit_not_the_oldest(world: World, thread: Thread) -> None:
+    say(thread, *["a boat"] * 12, "the blue boat with the torn sail")
+    found = find_entries(where(world, world.alice), "torn sail of the blue boat", limit=1)
+    assert texts(found) == ["the blue boat with the torn sail"]  # T-S11
+
+
+def test_short_answers_are_found_by_what_they_answer(world: World, thread: Thread) -> None:
+    say(thread, "Which day suits the beekeepers?", "Thursday, the second one.")
+    found = find_entries(where(world, world.alice), "beekeepers")
+    assert texts(found) == ["Which day suits the beekeepers?", "Thursday, the second one."]
+
+
+def test_vectors_find_what_shares_no_word_and_the_threshold_holds(
+    world: World, thread: Thread, embedder: ScriptedEmbeddingModel
+) -> None:
+    say(thread, "canoe")
+    assert embed_all(world) == 1
+    assert embed_all(world) == 0  # the same text again costs nothing
+    asked = query("canoe")
+    found = find_entries(where(world, world.alice), "canoe", vector=asked, text_search=False)
+    assert texts(found) == ["canoe"]
+    assert found[0].hit.relevance > 0.99
+    assert find_entries(where(world, world.alice), "x", vector=asked, threshold=1.0) == []
+
+
+def test_a_changed_text_gets_a_new_vector_and_a_deleted_one_leaves_none(
+    world: World, thread: Thread, embedder: ScriptedEmbeddingModel
+) -> None:
+    [message] = say(thread, "first")
+    embed_all(world)
+    update_message(thread, message.pk, parts=[TextPart("second")])
+    assert embed_all(world) == 1
+    with in_tenant(world.organisation.pk):
+        assert EntryEmbedding.objects.count() == 1
+    Message.objects.filter(pk=message.pk).delete()
+    with in_tenant(world.organisation.pk):
+        assert (EntryEmbedding.objects.count(), SearchEntry.objects.count()) == (0, 0)
+
+
+def test_vectors_of_another_length_are_refused(
+    world: World, thread: Thread, embedder: ScriptedEmbeddingModel
+) -> None:
+    say(thread, "words")
+    [space] = live_spaces()
+    with in_tenant(world.organisation.pk):
+        ids = list(SearchEntry.objects.values_list("pk", flat=True))
+    todo = texts_to_embed(space, ENTRIES, world.organisation.pk, ids)
+    with pytest.raises(Exception, match="check constraint"):
+        keep_vectors(space, ENTRIES, world.organisation.pk, todo, [(1.0, 0.0)])
+
+
+def test_phrases_and_excluded_words_are_conditions(world: World, thread: Thread) -> None:
+    say(thread, "red wine and cheese", "cheese and red cabbage", "wine red")
+    assert texts(find_entries(where(world, world.alice), '"red wine"')) == ["red wine and cheese"]
+    assert "cheese and red cabbage" not in texts(
+        find_entries(where(world, world.alice), "red -cabbage")
+    )
+
+
+def test_accents_do_not_matter_and_hostile_queries_are_harmless(
+    world: World, thread: Thread
+) -> None:
+    say(thread, "Le café près de la gare", r"back\slash 'quoted' & | ! :* <->")
+    assert texts(find_entries(where(world, world.alice), "cafe gare"))[0].startswith("Le café")
+    for hostile in ("'", "\\", "a & | !", ":*", "<->", '"', "-", "%s %(x)s", "(", "\x00", "x" * 9000):
+        find_entries(where(world, world.alice), hostile)
+        find_entries(where(world, world.alice), hostile, prefix=True)
+
+
+def test_the_last_word_may_be_the_beginning_of_one(world: World, thread: Thread) -> None:
+    say(thread, "the gardeners met")
+    assert texts(find_entries(where(world, world.alice), "the garde", prefix=True))
+
+
+def test_a_text_of_many_words_can_be_saved_and_found(world: World, thread: Thread) -> None:
+    long = " ".join(f"word{number}" for number in range(150_000))  # more than 1 MB of lexemes
+    say(thread, long)
+    assert find_entries(where(world, world.alice), "word17")
+
+
+def test_what_stands_around_a_hit_comes_once_in_order(world: World, thread: Thread) -> None:
+    messages = say(thread, *[f"number {index}" for index in range(10)])
+    hits = [messages[5], messages[6]]
+    found = with_ranges(hits, tellable(thread), before=2, after=1)
+    assert [message.order for message in found] == [3, 4, 5, 6, 7]
+    found = with_ranges(
+        hits, tellable(thread), before=2, after=1, thread_id=thread.pk, before_order=7,
+        known=[messages[4].pk],
+    )  # fmt: skip
+    assert [message.order for message in found] == [3, 5, 6]
+
+
+def test_the_statement_costs_two_queries_more_than_its_tenant(
+    world: World, thread: Thread, django_assert_max_num_queries: Any
+) -> None:
+    say(thread, *["a boat"] * 30)
+    with django_assert_max_num_queries(4):
+        find_entries(where(world, world.alice), "boat")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM chat_app_searchentry")
+        assert cursor.fetchone() == (0,)  # no tenant, no rows
