@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.chat import answers, conversation, send, wait_done
+from tests.e2e.chat import answers, box, conversation, send, share_with, wait_done
 from tests.e2e.conftest import SignIn
 from tests.e2e.test_safety_and_access import serious
 
@@ -178,6 +178,29 @@ def test_an_agent_gives_work_to_another(sign_in: SignIn) -> None:
     delegated.get_by_role("link", name="Open the thread").click()
     expect(page.locator("#thread-agent")).to_contain_text("Part of")
     expect(answers(page, "success")).to_have_count(1)
+
+
+def test_two_people_and_two_agents_in_one_thread(sign_in: SignIn) -> None:
+    alex, sam = sign_in("admin"), sign_in("staff")
+    ask(alex, "Guide", "Say one")
+    wait_done(alex)
+    share_with(alex, "Sam Staff")
+    alex.keyboard.press("Escape")
+    sam.goto(alex.url)
+    box(sam).press_sequentially("@Co")
+    sam.get_by_role("group", name="Names").get_by_role("button", name="Coder").click()
+    expect(box(sam)).to_have_value("@Coder ")
+    box(sam).press_sequentially("say two")
+    box(sam).press("Enter")
+    second = wait_done(alex, 2)
+    assert second.get_attribute("aria-label").startswith("Coder")  # type: ignore[union-attr]
+    send(alex, "@Sam what do you think?")
+    expect(sam.get_by_role("log")).to_contain_text("what do you think?")
+    send(sam, "@Guide say three")
+    third = wait_done(alex, 3)
+    assert third.get_attribute("aria-label").startswith("Guide")  # type: ignore[union-attr]
+    wait_done(sam, 3)
+    assert conversation(alex) == conversation(sam)
 
 
 def test_who_answers_is_chosen_in_the_menu(sign_in: SignIn) -> None:
