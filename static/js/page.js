@@ -85,11 +85,11 @@ addEventListener("htmx:beforeSwap", ({ detail }) => {
   detail.shouldSwap = false;
   upsert(detail.xhr.responseText);
 });
-// After every request, whatever became of it; a swap is done by now.
+// After every request; a swap is done by now. What is asked inside the dialog never opens it again.
 addEventListener("htmx:afterRequest", ({ detail }) => {
-  const { elt, successful, target } = detail;
+  const { elt, requestConfig, successful } = detail;
   if (detail.xhr.status === 0) byId("notices").append(byId("offline-notice").content.cloneNode(true));
-  if (successful && target.id === "dialog-body" && !dialog.open) dialog.showModal();
+  if (successful && requestConfig.elt.matches("[aria-haspopup]") && !dialog.open) dialog.showModal();
   if (elt.closest("dialog") && (!successful || "closes" in elt.dataset)) dialog.close();
   if (elt === form) answered(detail);
   if (box) tidy();

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.chat import (
     LONG,
@@ -217,3 +217,30 @@ def test_it_works_without_javascript(sign_in: SignIn) -> None:
             break
         page.reload()
     expect(answers(page, "success")).to_contain_text("plain HTML")
+
+
+def test_a_dialog_closed_while_it_still_asks_stays_closed(sign_in: SignIn) -> None:
+    page = sign_in()
+    send(page, "Say hello")
+    wait_done(page)
+    held: list[Route] = []
+    page.route(
+        "**/people/", lambda route: held.append(route) if is_post(route) else route.continue_()
+    )
+    page.get_by_role("button", name="People").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Sam Staff").check()
+    with page.expect_request(lambda request: request.method == "POST"):
+        dialog.get_by_role("button", name="Add").click()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        held[0].continue_()
+    expect(page.get_by_role("button", name="People (2)")).to_be_visible()
+    expect(dialog).to_be_hidden()
+    send(page, "Say bye")
+    wait_done(page, 2)
+
+
+def is_post(route: Route) -> bool:
+    return route.request.method == "POST"
