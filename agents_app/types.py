@@ -20,6 +20,10 @@ class SearchOptions(BaseModel):
     message_range_before: int = Field(2, ge=0, le=20)
     message_range_after: int = Field(1, ge=0, le=20)
 
+    @property
+    def is_on(self) -> bool:
+        return self.limit > 0 and (self.text_search or self.vector_search)
+
 
 class ContextOptions(BaseModel):
     """What of a thread the model is given (CX-1 to CX-7)."""

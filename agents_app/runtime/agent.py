@@ -11,6 +11,7 @@ from uuid import UUID
 
 from agents_app.models import Agent as AgentRow
 from agents_app.providers.base import ChatMessage, Completion, Usage
+from agents_app.runtime.knowing import know_vector
 from agents_app.runtime.nested import tool_of
 from agents_app.runtime.speaking import CallArguments, Prompt, Speaks, as_message
 from agents_app.runtime.store import NewMessage, SavedMessage, ThreadInfo, thread_store
@@ -243,13 +244,15 @@ class AgentThread(Speaks):
     ) -> ContextParts:
         """As ``Agent.fetch_context``."""
         found = await self.get_metadata()
+        told, asked = options.over(found.options) if options else found.options, as_message(prompt)
+        await know_vector(found.organisation.pk, told, asked)
         return await in_thread(
             thread_store().context,
             self.thread_id,
             agent=self.agent,
-            options=options.over(found.options) if options else found.options,
+            options=told,
             prompt_id=prompt_message_id,
-            prompt=as_message(prompt),
+            prompt=asked,
             messages=messages,
             user=self.user,
         )

@@ -13,6 +13,7 @@ from agents_app.providers.parts import ChatMessage
 from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.agent import Agent, ContextParts
 from agents_app.runtime.context import assemble, without_orphans
+from agents_app.runtime.knowing import know_vector
 from agents_app.runtime.offers import DELEGATE, offers
 from agents_app.runtime.run import Run
 from agents_app.runtime.speaking import as_message
@@ -118,6 +119,7 @@ async def _context(
             input_prompt=(prompt,) if prompt else (),
             user_id=run.user.pk if run.user else None,
         )
+    await know_vector(run.thread.organisation.pk, run.options, prompt)
     return await in_thread(
         thread_store().context,
         run.thread.id,

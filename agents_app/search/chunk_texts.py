@@ -6,7 +6,7 @@ these have the weight that conditions of a query ("quoted", ``-word``) look at.
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -25,11 +25,11 @@ BATCH: Final = 1_000
 OWED: Final = "owes_vectors"
 NOT_BY_MEANING: Final = "This document is found by its words, not yet by its meaning."
 
-_TSV: Final = """
-    setweight(to_tsvector(%(language)s::regconfig, g.named), '{title}')
-    || setweight(to_tsvector(%(language)s::regconfig, g.own), '{own}')
+_TSV: Final = f"""
+    setweight(to_tsvector(%(language)s::regconfig, g.named), '{TITLE_WEIGHT}')
+    || setweight(to_tsvector(%(language)s::regconfig, g.own), '{OWN_WEIGHT}')
     || array_to_tsvector(ARRAY['o:' || %(organisation)s::text])
-""".format(title=TITLE_WEIGHT, own=OWN_WEIGHT)
+"""
 
 
 def write_chunks(
@@ -52,7 +52,7 @@ def write_chunks(
             %(named)s::text[], %(own)s::text[])
             AS g (id, seq, page, char_start, char_end, heading, text, content_hash, named, own)
     """  # noqa: S608 - fixed weights
-    place = {
+    place: dict[str, Any] = {
         "organisation": version.organisation_id,
         "document": version.document_id,
         "version": version.pk,
@@ -61,7 +61,7 @@ def write_chunks(
     rest = iter(chunks)
     with connection.cursor() as cursor:
         while batch := list(islice(rest, BATCH)):
-            values = {
+            values: dict[str, Any] = {
                 "ids": [new_id() for _ in batch],
                 "seqs": [one.seq for one in batch],
                 "pages": [numbers[one.page] for one in batch],
@@ -91,7 +91,7 @@ def rewrite_chunks(version: DocumentVersion, *, title: str, language: str) -> li
     for batch in _batches(version):
         hashes = [_hash(title, heading, text) for _, heading, text, _ in batch]
         changed += [row[0] for row, name in zip(batch, hashes, strict=True) if row[3] != name]
-        values = {
+        values: dict[str, Any] = {
             "organisation": version.organisation_id,
             "language": language,
             "ids": [row[0] for row in batch],

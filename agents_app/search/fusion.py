@@ -1,7 +1,7 @@
 """Reciprocal rank fusion: two ranked lists become one. Pure.
 
 k = 10 over 20 candidates a list: with the usual 60 and 50 the fusion found less than words alone
-(docs/search.md). A list that lacks an item adds nothing to it (CX-12; the other way round is CX-13).
+(docs/search.md). A list that lacks an item adds nothing to its score (CX-12; CX-13 is the bug).
 """
 
 from collections.abc import Callable, Iterable

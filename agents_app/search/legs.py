@@ -118,12 +118,12 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
     )
 
 
-# A lexeme as a query of its own; ``quote_literal`` would write a backslash in a way tsquery refuses.
+# A lexeme as a query of its own; tsquery refuses how ``quote_literal`` writes a backslash.
 _QUOTED = """('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')"""
 _LEXEMES = f"""
     SELECT lexeme, {_QUOTED}::tsquery AS q
     FROM unnest(to_tsvector(%(language)s::regconfig, %(words)s)) LIMIT %(max_lexemes)s
-"""
+"""  # noqa: S608 - constants
 # Every word but the last as it is; the last one as the beginning of a word.
 _PREFIXED = f"""
     (SELECT lexeme, {_QUOTED}::tsquery AS q
@@ -132,7 +132,7 @@ _PREFIXED = f"""
     UNION ALL
     SELECT lexeme || '*', ({_QUOTED} || ':*')::tsquery
     FROM unnest(to_tsvector('simple', %(last)s))
-"""
+"""  # noqa: S608
 _RARITY = """
     SELECT l.lexeme, ln(1 + (n.n - count(h.item_id) + 0.5) / (count(h.item_id) + 0.5)) AS w
     FROM lex l LEFT JOIN hit h USING (lexeme), n GROUP BY l.lexeme, n.n

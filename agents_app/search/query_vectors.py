@@ -67,6 +67,13 @@ async def query_vector(organisation_id: UUID, text: str) -> QueryVector:
     return QueryVector(space.pk, vector)
 
 
+def known_vector(organisation_id: UUID, text: str) -> QueryVector:
+    """What ``query_vector`` has found before; words alone where it has not."""
+    space = active_space()
+    vector = cached_vector(space, organisation_id, text) if space else None
+    return QueryVector(space.pk, vector) if space and vector else QueryVector(degraded=UNAVAILABLE)
+
+
 def cached_vector(
     space: EmbeddingSpace, organisation_id: UUID, text: str
 ) -> tuple[float, ...] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -62,7 +63,10 @@ def copy_known(
     """
     if not texts:
         return set()
-    values = [[text.item_id for text in texts], [text.content_hash for text in texts]]
+    values: list[list[Any]] = [
+        [text.item_id for text in texts],
+        [text.content_hash for text in texts],
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -139,4 +143,4 @@ def delete_vectors(
             """,  # noqa: S608
             [space_id, organisation_id, list(ids)],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -1,19 +1,19 @@
 """Tools on the conversation itself."""
 
 from typing import Any
-from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.db.models import Exists, OuterRef, QuerySet
 from pydantic import Field
 
 from agents_app.models import Effect
+from agents_app.search.query_vectors import QueryVector, query_vector
 from agents_app.tools.definitions import Arguments, ToolContext, ToolError, Waiting, tool
 from chat_app.conf import TITLE_LIMIT
-from chat_app.models import Message, MessageStatus, Thread, ThreadParticipant, TitleBy
+from chat_app.models import Message, Thread, TitleBy
+from chat_app.search.finding import Found
+from chat_app.services import searching as search
 from chat_app.services.changes import changing
 from chat_app.services.delegation import delegate
-from one_project.accounts.models import User
+from one_project.common.database import in_thread
 from one_project.common.text import clean_line
 
 EXCERPT = 500
@@ -35,7 +35,7 @@ def update_thread_title(arguments: UpdateThreadTitle, context: ToolContext) -> d
 
 
 class SearchMessages(Arguments):
-    query: str = Field(min_length=1, max_length=400)
+    query: str = Field(min_length=1, max_length=400, description="What was said, in any words.")
     limit: int = Field(10, ge=1, le=50)
     other_threads: bool = Field(
         False, description="Also in the person's other threads with the same people."
@@ -43,49 +43,49 @@ class SearchMessages(Arguments):
 
 
 @tool(name="search_messages", title="Search messages", effect=Effect.READ)
-def search_messages(arguments: SearchMessages, context: ToolContext) -> list[dict[str, Any]]:
-    """Find earlier messages by their words, in this thread or in all of the person's threads."""
-    if context.thread_id is None:
+async def search_messages(arguments: SearchMessages, context: ToolContext) -> dict[str, Any]:
+    """Find what was said earlier, in this thread or in all of the person's threads, by words and
+    by meaning, and what was changed on the canvas. The best come first."""
+    vector = await query_vector(context.organisation.pk, arguments.query)
+    return await in_thread(_search, arguments, context, vector)
+
+
+def _search(arguments: SearchMessages, context: ToolContext, vector: QueryVector) -> dict[str, Any]:
+    key = context.thread_id
+    thread = Thread.objects.present().filter(pk=key).first() if key else None
+    if thread is None:
         raise ToolError("This tool works in a thread only.")
-    messages = (
-        Message.objects.current()
-        .without_tools()
-        .filter(organisation=context.organisation, status=MessageStatus.SUCCESS)
+    asked = Message.objects.filter(pk=context.message_id).first() if context.message_id else None
+    found = search.search_messages(
+        context.organisation,
+        user=context.user,
+        thread=thread,
+        text=arguments.query,
+        vector=vector,
+        other_threads=arguments.other_threads and context.user is not None,
+        # The question would be its own best answer.
+        before_order=asked.order if asked else None,
+        limit=arguments.limit,
     )
-    messages = messages.exclude(meta__contains={"skip_context": True})
-    if arguments.other_threads and context.user is not None:
-        messages = messages.filter(thread__in=_shared_by_all(context.thread_id, context.user))
+    told: dict[str, Any] = {"messages": [_told(one) for one in found]}
+    if vector.degraded:
+        told["note"] = "Found by words only: search by meaning is not available now."
+    return told
+
+
+def _told(one: Found) -> dict[str, Any]:
+    if one.edit is not None:
+        who, text = one.edit.actor_name, f"Changed on the canvas: {one.edit.after}"
     else:
-        messages = messages.filter(thread_id=context.thread_id)
-    if context.message_id is not None:
-        messages = messages.exclude(pk=context.message_id)
-    words = [word for word in arguments.query.split() if word.strip("\"'()&|!:*")]
-    query = SearchQuery(" OR ".join(words), config="simple", search_type="websearch")
-    vector = SearchVector("text", config="simple")
-    found = (
-        messages.annotate(words=vector, rank=SearchRank(vector, query))
-        .filter(words=query)
-        .select_related("thread")
-        .order_by("-rank", "-created_at")[: arguments.limit]
-    )
-    return [
-        {
-            "author": message.author_name,
-            "text": message.text[:EXCERPT],
-            "thread": message.thread.display_title,
-            "at": message.created_at.isoformat(timespec="minutes"),
-        }
-        for message in found
-    ]
-
-
-def _shared_by_all(thread_id: UUID, user: User) -> QuerySet[Thread]:
-    """Threads of the person in which everybody takes part who takes part here: what is found is
-    shown here."""
-    here = ThreadParticipant.objects.filter(thread=thread_id, user__isnull=False)
-    there = ThreadParticipant.objects.filter(thread=OuterRef(OuterRef("pk")), user__isnull=False)
-    missing = here.exclude(user=user).exclude(user_id__in=there.values("user_id"))
-    return Thread.objects.visible_to(user).filter(~Exists(missing))
+        assert one.message is not None
+        who, text = one.message.author_name, one.message.text
+    return {
+        "author": who,
+        "text": text[:EXCERPT],
+        "thread": one.entry.thread.display_title,
+        "at": one.entry.said_at.isoformat(timespec="minutes"),
+        "relevance": one.hit.relevance,
+    }
 
 
 class Delegate(Arguments):

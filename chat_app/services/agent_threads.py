@@ -35,6 +35,7 @@ from chat_app.services.agent_messages import (
     replace_earlier,
     saved,
 )
+from chat_app.services.attachments import stored_inputs
 from chat_app.services.changes import changing
 from chat_app.services.messages import place_messages
 from chat_app.services.threads import create_thread
@@ -118,7 +119,13 @@ class AgentThreads:
         thread = _thread(thread_id, None, None)
         stored = access_message(thread, prompt_id) if prompt_id else None
         parts = build_context(
-            thread, agent=agent, options=options, prompt=stored, messages=messages, user=user
+            thread,
+            agent=agent,
+            options=options,
+            prompt=stored,
+            prompt_text=prompt.plain_text if prompt else None,
+            messages=messages,
+            user=user,
         )
         if stored is not None:
             answering = tellable(thread).filter(order=stored.order).exclude(pk=stored.pk)
@@ -142,6 +149,7 @@ class AgentThreads:
         prompt_id: UUID | None,
         key: UUID | None,
     ) -> Begun:
+        inputs = stored_inputs(thread_id, inputs, user)
         with changing(thread_id) as change:
             prompt = access_message(change.thread, prompt_id) if prompt_id else None
             again = prompt is not None
@@ -177,6 +185,7 @@ class AgentThreads:
         more: bool,
         key: UUID | None,
     ) -> tuple[list[SavedMessage], UUID | None]:
+        messages = stored_inputs(thread_id, messages, None)
         with changing(thread_id) as change:
             prompt = access_message(change.thread, prompt_id)
             pending = access_message(change.thread, pending_id)
@@ -219,6 +228,7 @@ class AgentThreads:
         user: User | None,
         prompt_id: UUID | None,
     ) -> list[SavedMessage]:
+        messages = stored_inputs(thread_id, messages, user)
         with changing(thread_id) as change:
             prompt = access_message(change.thread, prompt_id) if prompt_id else None
             keys = [message.key for message in messages if message.key]

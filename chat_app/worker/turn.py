@@ -21,6 +21,7 @@ from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.ask import Patience, Restarted
 from agents_app.runtime.recorded import Caller, Recorder
 from agents_app.runtime.telling import tell
+from agents_app.search.query_vectors import query_vector
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
@@ -269,7 +270,11 @@ async def begin(turn_id: UUID, broadcaster: Broadcaster) -> RunningTurn | None:
     if turn is None:
         return None
     if prepared is None:
-        await routed(turn, token)
+        if "route" in turn.meta:
+            await routed(turn, token)
+        if question := await in_thread(_searched_by_meaning, turn):
+            # Kept for a moment, where building the context finds it.
+            await query_vector(turn.organisation_id, question)
         prepared = await in_thread(_prepare, turn)
     return RunningTurn(turn, *prepared, broadcaster)
 
@@ -278,9 +283,16 @@ def _begin_with_context(
     turn_id: UUID, token: UUID
 ) -> tuple[Turn | None, tuple[ChatRequest, StepTools] | None]:
     turn = begin_turn(turn_id, token=token)
-    # Who answers decides what there is to read.
-    ready = turn is not None and "route" not in turn.meta
+    # Who answers decides what there is to read, and so does what a search finds.
+    ready = turn is not None and "route" not in turn.meta and not _searched_by_meaning(turn)
     return turn, _prepare(turn) if turn is not None and ready else None
+
+
+def _searched_by_meaning(turn: Turn) -> str:
+    """The text whose vector the context needs; empty where it needs none."""
+    context = turn_options(turn).context
+    wanted = context is not None and context.search_options.vector_search
+    return turn.prompt.text if wanted else ""
 
 
 def _prepare(turn: Turn) -> tuple[ChatRequest, StepTools]:

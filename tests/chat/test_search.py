@@ -14,14 +14,17 @@ from agents_app.search.fusion import Candidate, fuse
 from agents_app.search.query_vectors import QueryVector
 from agents_app.services.embedding import keep_vectors, live_spaces, texts_to_embed
 from agents_app.services.spaces import ensure_space
+from agents_app.types import AgentOptions, ContextOptions, SearchOptions
 from chat_app.models import EntryEmbedding, Message, SearchEntry, Thread
-from chat_app.runtime.context import tellable
+from chat_app.runtime.context import fetch_context, tellable
 from chat_app.search.entries import ENTRIES
 from chat_app.search.finding import Found, Where, find_entries
 from chat_app.search.ranges import with_ranges
 from chat_app.services.messages import save_messages, update_message
+from chat_app.services.searching import search_messages, snippets
 from chat_app.types import MessageDraft
 from one_project.accounts.models import User
+from one_project.common.errors import InvalidInput, NotFound
 from one_project.common.ids import new_id
 from one_project.common.tenancy import in_tenant
 from tests.people import World
@@ -108,9 +111,7 @@ def test_other_threads_are_searched_whatever_their_numbers(world: World, thread:
     say(other, "one", "two", "three", "the harbour opens at nine")
     [prompt] = say(thread, "when does the harbour open?")
     say(thread, "the harbour, once more")
-    found = find_entries(
-        where(world, world.alice, thread, before_order=prompt.order), prompt.text
-    )
+    found = find_entries(where(world, world.alice, thread, before_order=prompt.order), prompt.text)
     assert texts(found) == ["the harbour opens at nine"]  # T-S1
 
 
@@ -212,7 +213,19 @@ def test_accents_do_not_matter_and_hostile_queries_are_harmless(
 ) -> None:
     say(thread, "Le café près de la gare", r"back\slash 'quoted' & | ! :* <->")
     assert texts(find_entries(where(world, world.alice), "cafe gare"))[0].startswith("Le café")
-    for hostile in ("'", "\\", "a & | !", ":*", "<->", '"', "-", "%s %(x)s", "(", "\x00", "x" * 9000):
+    for hostile in (
+        "'",
+        "\\",
+        "a & | !",
+        ":*",
+        "<->",
+        '"',
+        "-",
+        "%s %(x)s",
+        "(",
+        "\x00",
+        "x" * 9000,
+    ):
         find_entries(where(world, world.alice), hostile)
         find_entries(where(world, world.alice), hostile, prefix=True)
 
@@ -249,3 +262,72 @@ def test_the_statement_costs_two_queries_more_than_its_tenant(
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM chat_app_searchentry")
         assert cursor.fetchone() == (0,)  # no tenant, no rows
+
+
+def asking(thread: Thread, **search: Any) -> AgentOptions:
+    return AgentOptions(
+        context=ContextOptions(
+            recent_messages=search.pop("recent", 2),
+            search_other_threads=search.pop("others", False),
+            search_options=SearchOptions(**search),
+        )
+    )
+
+
+def told(thread: Thread, prompt: str, user: User, options: AgentOptions) -> list[str]:
+    messages = fetch_context(thread, agent=None, prompt=prompt, options=options, user=user)
+    return [message.plain_text for message in messages]
+
+
+def test_the_context_has_the_hits_with_their_surroundings_before_the_recent_ones(
+    world: World, thread: Thread
+) -> None:
+    say(thread, "a", "b", "the password is heron", "c", "d", "e", "f", "g")
+    options = asking(
+        thread, text_search=True, limit=1, message_range_before=1, message_range_after=1
+    )
+    assert told(thread, "what is the heron password?", world.alice, options) == [
+        "b", "the password is heron", "c", "f", "g", "what is the heron password?",
+    ]  # fmt: skip
+
+
+def test_search_is_off_unless_one_of_its_legs_is_on(world: World, thread: Thread) -> None:
+    say(thread, "the password is heron", "f", "g")
+    assert told(thread, "heron?", world.alice, asking(thread)) == ["f", "g", "heron?"]
+
+
+def test_other_threads_are_told_only_where_everybody_here_takes_part(
+    world: World, thread: Thread
+) -> None:
+    private = world.thread()
+    say(private, "the password is heron")
+    options = asking(thread, text_search=True, others=True, recent=0)
+    assert told(thread, "heron?", world.alice, options) == ["the password is heron", "heron?"]
+    shared = world.thread(world.bob)
+    assert told(shared, "heron?", world.alice, options) == ["heron?"]
+    assert told(thread, "heron?", world.alice, asking(thread, text_search=True, recent=0)) == [
+        "heron?"
+    ]
+
+
+def test_an_embedder_that_is_away_leaves_the_words(world: World, thread: Thread) -> None:
+    say(thread, "the password is heron", "f", "g", "h")
+    options = asking(
+        thread, vector_search=True, limit=1, message_range_before=0, message_range_after=0, recent=1
+    )
+    assert told(thread, "heron?", world.alice, options) == ["the password is heron", "h", "heron?"]
+
+
+def test_a_search_needs_a_person_or_a_thread(world: World) -> None:
+    with pytest.raises(InvalidInput):
+        search_messages(world.organisation, text="x")  # T-S2
+    with pytest.raises(NotFound):
+        search_messages(world.organisation, text="x", user=world.charlie)
+
+
+def test_snippets_mark_the_words_and_nothing_else(world: World, thread: Thread) -> None:
+    say(thread, "<script>alert(1)</script> the heron stands in the water")
+    found = search_messages(world.organisation, user=world.alice, text="herons")
+    [snippet] = snippets(world.organisation, "herons", found)
+    assert "<mark>heron</mark>" in snippet.html
+    assert "<script>" not in snippet.html
