@@ -18,6 +18,11 @@ STAMP := $(VENV)/.installed
 INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
 	--no-compile
 
+# Vectors without a provider: 100 MB to fetch. ONE_LOCAL_EMBEDDINGS=0 leaves them out; the application
+# reads the same variable, and then searches by words only unless a provider makes the vectors.
+ONE_LOCAL_EMBEDDINGS ?= 1
+LOCAL := $(if $(filter 1 true True TRUE on yes,$(ONE_LOCAL_EMBEDDINGS)),$(STAMP)-local)
+
 # Test processes, each with a Postgres and a Redis of its own.
 JOBS ?= 2
 
@@ -31,13 +36,13 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
 		"$(firstword $(MAKEFILE_LIST))"
 
-run: $(STAMP)-runtime ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
+run: $(STAMP)-runtime $(LOCAL) ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
 	@$(CD) ONE_STOP_WITH_PARENT=1 exec $(PY) -m one_project.run
 
-test: $(STAMP)-dev ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
+test: $(STAMP)-dev $(LOCAL) ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
 	@$(CD) $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-lint: $(STAMP)-dev ## Check style, types, layers, templates and missing migrations
+lint: $(STAMP)-dev $(LOCAL) ## Check style, types, layers, templates and missing migrations
 	$(CD) $(PY) -m ruff check .
 	$(CD) $(PY) -m ruff format --check .
 	$(CD) $(PY) -m mypy $(CODE)
@@ -77,11 +82,18 @@ LOCK_VENV := .venv/lock-tool
 LOCK = $(CD) $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
-lock: $(VENV)/pyvenv.cfg ## Write both lock files from pyproject.toml; UPGRADE=--upgrade for newer ones
+# Only what is named: the container of the weights asks for torch, which its bytes do not need, and
+# tokenizers for a client of downloads that are never made.
+LOCAL_EXTRA = import tomllib as t; \
+	print(*t.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["local-embeddings"], sep="\n")
+
+lock: $(VENV)/pyvenv.cfg ## Write the lock files from pyproject.toml; UPGRADE=--upgrade for newer ones
 	@$(CD) test -x $(LOCK_VENV)/bin/uv || { $(PY) -m venv $(LOCK_VENV) && \
 		$(LOCK_VENV)/bin/python -m pip install -qq --disable-pip-version-check uv; }
 	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.lock
 	$(LOCK) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(LOCK) <($(PY) -c '$(LOCAL_EXTRA)') --no-deps --no-annotate --constraint requirements-dev.lock \
+		--output-file requirements-local.lock
 
 clean: ## Remove the environment and all caches; keeps var/ with the data
 	$(CD) rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis \
@@ -103,7 +115,7 @@ $(VENV)/pyvenv.cfg:
 
 # The stamp is a copy of the lock: a file that is only newer (a fresh checkout) costs nothing.
 define install_lock
-	@cmp -s "$(1)" "$@" || { echo "Installing $(notdir $(1))"; $(INSTALL) -r "$(1)"; }
+	@cmp -s "$(1)" "$@" || { echo "Installing $(notdir $(1))$(2)"; $(INSTALL) -r "$(1)"; }
 	@cp "$(1)" "$@"
 endef
 
@@ -114,3 +126,7 @@ $(STAMP)-dev: $(ROOT)/requirements-dev.lock $(ROOT)/requirements.lock | $(VENV)/
 	$(call install_lock,$<)
 	@# Everything the runtime needs is among it, at the same versions.
 	@cp "$(ROOT)/requirements.lock" "$(STAMP)-runtime"
+
+# On top of either of the two; names none of their packages.
+$(STAMP)-local: $(ROOT)/requirements-local.lock | $(VENV)/pyvenv.cfg
+	$(call install_lock,$<,: an embedding model for search (100 MB; ONE_LOCAL_EMBEDDINGS=0 leaves it out))

@@ -39,6 +39,11 @@ PORT_WAIT = 10.0
 # The scheduler has rare chores only; it leaves the first seconds to what a visitor waits for.
 DELAYS = {"beat": 6.0}
 
+# The database for the role that may change tables: for migrations, and for the indexes that the
+# worker builds. Nothing else is told of it.
+OWNER_URL = "DATABASE_OWNER_URL"
+OWNERS = {"worker"}
+
 EmbeddedServer = EmbeddedPostgres | EmbeddedRedis
 
 
@@ -114,7 +119,8 @@ class Launcher:
             self._prepare(environment)
             processes = Stack(sys.stdout.fileno(), self._accompany, lock.say_stopping)
             for name, command in self._commands(environment).items():
-                processes.keep(name, command, environment, ROOT, DELAYS.get(name, 0.0))
+                told = _without_owner(environment) if name not in OWNERS else environment
+                processes.keep(name, command, told, ROOT, DELAYS.get(name, 0.0))
             processes.loop()
             # Asked to stop is a good end; anything else is what the process ended with.
             return 0 if processes.returncode in {0, 130, 143} else 1
@@ -162,6 +168,9 @@ class Launcher:
                 started[variable] = server
                 server.start()
         environment |= {variable: server.wait() for variable, server in started.items()}
+        if isinstance(database := started.get("DATABASE_URL"), EmbeddedPostgres):
+            environment[OWNER_URL] = environment["DATABASE_URL"]
+            environment["DATABASE_URL"] = database.app_url
         environment.setdefault("DJANGO_SETTINGS_MODULE", DEVELOPMENT)
         environment["ONE_DATA_DIR"] = str(self.state.path)
         environment["PYTHONUNBUFFERED"] = "1"  # lines appear when they are written
@@ -252,6 +261,10 @@ class Launcher:
             lines += [f"  {account:<20} password {PASSWORD}" for account in ACCOUNTS]
             lines += [""]
         return "\n".join(lines)
+
+
+def _without_owner(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name != OWNER_URL}
 
 
 def _end(number: int, frame: object) -> None:

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from agents_app.urls import knowledge_urls
 from one_project.common.health import healthz, metrics, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("one_project.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("agents/", include("agents_app.urls")),
+    path("knowledge/", include((knowledge_urls, "knowledge"))),
     path("workflows/", include("one_project.workflows.urls")),
     path("", include("chat_app.urls")),
 ]

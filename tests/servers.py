@@ -33,6 +33,7 @@ def _start_servers() -> None:
         os.environ["DATABASE_URL"] = url
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = _servers.enter_context(running_redis(folder))
+    os.environ["ONE_FILES_DIR"] = str(folder / "files")
 
 
 _start_servers()

@@ -30,7 +30,7 @@ class EmbeddingModel(Protocol):
 
     @property
     def provider(self) -> str:
-        """Who serves it: "openai", "demo", "scripted"; used for prices and the log."""
+        """Who serves it: "openai", "local", "scripted"; used for prices and the log."""
 
     @property
     def model(self) -> str:

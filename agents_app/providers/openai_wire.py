@@ -19,6 +19,7 @@ from agents_app.providers.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from agents_app.providers.vision import OPTION, sees_images
 
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
@@ -29,11 +30,14 @@ def request_body(
     """The JSON body of a streamed request.
 
     model: used when the request names none. limit_field: what this server calls the limit of the
-    answer. `provider_options` come last: they replace fields, and a None removes one.
+    answer. `provider_options` come last: they replace fields, and a None removes one; but
+    `sees_images`, which says whether pictures may be sent, stays here.
     """
+    asked = request.model or model
+    sees = sees_images(asked, request.provider_options)
     body: dict[str, Any] = {
-        "model": request.model or model,
-        "messages": [wire for message in request.messages for wire in wire_messages(message)],
+        "model": asked,
+        "messages": [wire for one in request.messages for wire in wire_messages(one, sees=sees)],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -51,20 +55,22 @@ def request_body(
     }
     body.update({name: value for name, value in optional.items() if value is not None})
     body.update(request.provider_options)
+    body.pop(OPTION, None)
     return {name: value for name, value in body.items() if value is not None}
 
 
-def wire_messages(message: ChatMessage) -> Iterator[dict[str, Any]]:
+def wire_messages(message: ChatMessage, *, sees: bool = True) -> Iterator[dict[str, Any]]:
     """One message of ours as wire messages: each tool result becomes a message of its own.
 
-    Reasoning and sources are not sent. A message with nothing to send yields nothing.
+    Reasoning and sources are not sent; of a picture only its name where the model does not see. A
+    message with nothing to send yields nothing.
     """
     for part in message.parts:
         if isinstance(part, ToolResultPart):
             yield {"role": "tool", "tool_call_id": part.call_id, "content": _result_text(part)}
     if message.role == "tool":
         return
-    content = _content(message)
+    content = _content(message, sees)
     wire: dict[str, Any] = {"role": message.role}
     if content:
         wire["content"] = content
@@ -75,24 +81,28 @@ def wire_messages(message: ChatMessage) -> Iterator[dict[str, Any]]:
         yield wire
 
 
-def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
+def _content(message: ChatMessage, sees: bool) -> str | list[dict[str, Any]]:
     """Plain text wherever possible: not every server takes a list of parts."""
-    pieces = [piece for part in message.parts if (piece := _content_piece(part)) is not None]
+    pieces = [piece for part in message.parts if (piece := _content_piece(part, sees)) is not None]
     if message.role != "user" or all(piece["type"] == "text" for piece in pieces):
         return "".join(piece["text"] for piece in pieces if piece["type"] == "text")
     return pieces
 
 
-def _content_piece(part: Part) -> dict[str, Any] | None:
+def _content_piece(part: Part, sees: bool) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text} if part.text else None
-    return _file(part) if isinstance(part, FilePart) else None
+    return _file(part, sees) if isinstance(part, FilePart) else None
 
 
-def _file(part: FilePart) -> dict[str, Any]:
+def _file(part: FilePart, sees: bool) -> dict[str, Any]:
+    name = part.filename or ("picture" if part.is_image else "file")
+    if part.url is None and part.data is None:
+        return {"type": "text", "text": f"\nFile {name}: it cannot be read here.\n"}
+    if part.is_image and not sees:
+        return {"type": "text", "text": f"\nFile {name}: a picture, which you cannot see.\n"}
     if part.is_image:
         return {"type": "image_url", "image_url": {"url": part.url or _data_url(part)}}
-    name = part.filename or "file"
     if part.data is None:
         # Chat Completions takes no links to files, but a model may have a tool that reads them.
         return {"type": "text", "text": f"\n[{name}]({part.url})\n"}

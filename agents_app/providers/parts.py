@@ -64,9 +64,11 @@ class ToolResultPart(JsonValue):
 
 @dataclass(frozen=True, slots=True)
 class FilePart(JsonValue):
-    """A file or an image: exactly one of `url` and `data`, and its media type.
+    """A file or an image: exactly one of `url`, `data` and `file_id`, and its media type.
 
-    Raises ValueError when both or neither are given.
+    `file_id` names a stored file (`agents_app.services.files`), `size` its bytes; what is sent to
+    a model has its `data` as well, which `to_json` leaves out: records of calls name the file.
+    Raises ValueError when none is given, or more than one.
     """
 
     tag: ClassVar[str] = "file"
@@ -75,10 +77,21 @@ class FilePart(JsonValue):
     data: bytes | None = None
     filename: str | None = None
     provider_metadata: ProviderMetadata | None = None
+    file_id: str | None = None
+    size: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.url is None) == (self.data is None):
-            raise ValueError("a file has either a url or data")
+        inline = self.data if self.file_id is None else self.file_id
+        if (self.url is None) == (inline is None):
+            raise ValueError("a file has either a url, data or a file_id")
+
+    def to_json(self) -> dict[str, Any]:
+        """As every part; a stored file without its bytes."""
+        # No super(): a class with slots is made a second time, which its methods do not know.
+        told = JsonValue.to_json(self)
+        if self.file_id is not None:
+            told.pop("data", None)
+        return told
 
     @property
     def is_image(self) -> bool:

@@ -14,7 +14,7 @@ FLAT: Final = {
     "anthropic": (Decimal("0.008"), Decimal("0.024")),
 }
 # They run on this machine.
-FREE: Final = frozenset({"demo", "scripted"})
+FREE: Final = frozenset({"demo", "local", "scripted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

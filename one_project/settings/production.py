@@ -1,7 +1,7 @@
 """Production: everything secret comes from the environment; ``check --deploy`` is clean."""
 
 from one_project.settings.base import *  # noqa: F403
-from one_project.settings.base import env
+from one_project.settings.base import STORAGES, env
 
 SECRET_KEY = env("DJANGO_SECRET_KEY")
 ALLOWED_HOSTS = env.list("ONE_ALLOWED_HOSTS")
@@ -22,7 +22,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int("ONE_PROXIES", default=1)
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https"
 
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    **STORAGES,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 vars().update(env.email_url("ONE_EMAIL_URL", default="smtp://localhost:25"))

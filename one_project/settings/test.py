@@ -13,7 +13,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 ONE_MODEL_RETRIES = [0.01, 0.02, 0.04]
 # Checks that need no database must not wait for one; the browser tests run with the pool.
-DATABASES["default"]["OPTIONS"] = {}
+DATABASES["default"]["OPTIONS"] = DATABASES["owner"]["OPTIONS"] = {}
 # The tests' Postgres has always just been started.
 ONE_RESTART_GRACE = 0.0
 # Tests that are not about limits say more than people do.
@@ -22,5 +22,7 @@ ONE_LIMIT_MESSAGES_PER_ORGANISATION = "off"
 ONE_LIMIT_TOKENS_PER_USER = "off"
 ONE_LIMIT_TOKENS_PER_ORGANISATION = "off"
 ONE_LIMIT_THREADS_PER_USER = "off"
+# Tests that are not about the local embedding model do not load its 90 MB.
+ONE_LOCAL_EMBEDDINGS = False
 # A scripted model has answers for what a test asks, and for nothing else.
 ONE_THREAD_TITLES = False

@@ -12,7 +12,16 @@ from django.utils import timezone
 from agents_app.models import Agent, AICall, Prompt, Tool, ToolAllowance, ToolCall
 from agents_app.services.prompts import create_prompt, save_prompt
 from billing_app.models import RateLimitState
-from chat_app.models import Escalation, Message, Task, Thread, Turn
+from chat_app.models import (
+    Canvas,
+    CanvasVersion,
+    Escalation,
+    Message,
+    Task,
+    Thread,
+    ThreadEdit,
+    Turn,
+)
 from one_project.accounts.models import (
     Event,
     Grant,
@@ -163,6 +172,25 @@ def task(org: Organisation) -> Task:
     )
 
 
+def canvas(org: Organisation) -> Canvas:
+    return Canvas.objects.create(
+        organisation=org, thread=thread(org), title=name("Canvas"), text="What nobody should read"
+    )
+
+
+def canvas_version(org: Organisation) -> CanvasVersion:
+    return CanvasVersion.objects.create(
+        organisation=org, canvas=canvas(org), number=1, kind="markdown", text="Not to be read"
+    )
+
+
+def thread_edit(org: Organisation) -> ThreadEdit:
+    written = canvas(org)
+    return ThreadEdit.objects.create(
+        organisation=org, thread=written.thread, canvas=written, kind="create", version=1
+    )
+
+
 def run(org: Organisation) -> WorkflowRun:
     return WorkflowRun.objects.create(
         organisation=org, workflow=name("workflow"), started_by=user(org)
@@ -215,6 +243,9 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Turn: turn,
     Escalation: escalation,
     Task: task,
+    Canvas: canvas,
+    CanvasVersion: canvas_version,
+    ThreadEdit: thread_edit,
     WorkflowRun: run,
     WorkItem: work,
     WorkflowEvent: sent,

@@ -10,6 +10,7 @@ from one_project.run import Launcher
 WEB = """
 import http.server, os, sys
 print("web runs", os.getpid(), os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+print("web told of the owner:", "DATABASE_OWNER_URL" in os.environ)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/readyz" else 404)
@@ -22,6 +23,7 @@ WORKER = """
 import os, signal, time
 if os.environ.get("DEAF"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("worker told of the owner:", "DATABASE_OWNER_URL" in os.environ)
 print("worker runs", os.getpid(), os.environ.get("ONE_DEMO_URL"))
 time.sleep(600)
 """

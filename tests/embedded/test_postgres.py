@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from one_project.embedded import identity, postgres, running_postgres
+from one_project.common.row_security import policy_sql
+from one_project.common.tenancy import SETTING
+from one_project.embedded import identity, postgres, running_postgres, running_postgres_roles
 from one_project.embedded.errors import EmbeddedServerError
 from one_project.embedded.postgres import EmbeddedPostgres
 from tests.embedded.processes import is_running, lines_until, parent_of, python, wait_until
@@ -105,9 +107,86 @@ def test_vectors_in_every_database_of_the_role(data_dir: Path) -> None:
             assert run(database, "SELECT '[1,2]'::vector <-> '[1,4]'") == [(2.0,)]
 
 
+def test_application_uses_what_the_owner_makes_and_changes_no_table(data_dir: Path) -> None:
+    with running_postgres_roles(data_dir, fast=True) as (owner, app):
+        query = "SELECT rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole FROM pg_roles"
+        assert run(app, f"{query} WHERE rolname = current_user") == [(False,)]
+        run(owner, "CREATE DATABASE test_one")
+        for owned, used in ((owner, app), (f"{owner[:-4]}/test_one", f"{app[:-4]}/test_one")):
+            run(owned, "CREATE TABLE made (id serial, word text)")
+            run(used, "INSERT INTO made (word) VALUES ('one'), ('two')")
+            assert run(used, "UPDATE made SET word = 'three' WHERE id = 2") == []
+            assert run(used, "DELETE FROM made WHERE id = 1 RETURNING word") == [("one",)]
+            for statement in (
+                "TRUNCATE made",
+                "DROP TABLE made",
+                "ALTER TABLE made DISABLE ROW LEVEL SECURITY",
+                "CREATE INDEX ON made (word)",
+                "CREATE TABLE more (id integer)",
+                "SET ROLE one",
+                "SET SESSION AUTHORIZATION one",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    run(used, statement)
+
+
+def test_older_cluster_gets_the_role(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir, fast=True)
+    server.start()
+    server.wait()
+    superuser = server._url(postgres.SUPERUSER, postgres.DATABASE)
+    # As it was before there was such a role.
+    run(server._url(postgres.SUPERUSER, "template1"), "DROP OWNED BY one_app")
+    run(superuser, "DROP OWNED BY one_app")
+    run(superuser, "DROP ROLE one_app")
+    run(superuser, "ALTER FUNCTION ts_match_vq(tsvector, tsquery) NOT LEAKPROOF")
+    server.stop()
+    (data_dir / "secrets" / "postgres-one-app").unlink()
+    for _ in range(2):
+        with running_postgres_roles(data_dir, fast=True) as (owner, app):
+            assert word(app) == "still here"
+            run(owner, "CREATE TABLE IF NOT EXISTS made (id serial)")
+            run(app, "INSERT INTO made DEFAULT VALUES")
+            query = "SELECT proleakproof FROM pg_proc WHERE proname = 'ts_match_vq'"
+            assert run(app, query) == [(True,)]
+
+
+def test_text_index_is_used_under_row_level_security(data_dir: Path) -> None:
+    tenant = "01234567-0123-7123-8123-0123456789ab"
+    server = EmbeddedPostgres(data_dir, fast=True)
+
+    def plan() -> str:
+        with psycopg.connect(server.app_url) as connection:
+            connection.execute("SELECT set_config(%s, %s, true)", [SETTING, tenant])
+            asked = f"organisation_id = '{tenant}' AND words @@ 'rare7'::tsquery"
+            query = f"EXPLAIN (COSTS OFF) SELECT * FROM texts WHERE {asked}"
+            return str(connection.execute(query.encode()).fetchall())
+
+    server.start()
+    try:
+        run(
+            server.wait(),
+            f"""
+            CREATE TABLE texts (organisation_id uuid, words tsvector);
+            INSERT INTO texts SELECT '{tenant}', to_tsvector('english', 'common rare' || n)
+            FROM generate_series(1, 20000) n;
+            CREATE INDEX texts_words ON texts USING gin (words);
+            {policy_sql("texts")}
+            ANALYZE texts;
+            """,
+        )
+        assert "texts_words" in plan()
+        # Without the mark Postgres reads all of the tenant's rows.
+        superuser = server._url(postgres.SUPERUSER, postgres.DATABASE)
+        run(superuser, "ALTER FUNCTION ts_match_vq(tsvector, tsquery) NOT LEAKPROOF")
+        assert "texts_words" not in plan()
+    finally:
+        server.stop()
+
+
 def test_passwords_are_private_and_stay(data_dir: Path) -> None:
     secrets = {path: path.read_text() for path in (data_dir / "secrets").iterdir()}
-    assert len(secrets) == 2
+    assert len(secrets) == 3
     for path in secrets:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE((data_dir / "secrets").stat().st_mode) == 0o700

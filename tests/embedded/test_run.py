@@ -73,6 +73,12 @@ def database_url(lines: list[str]) -> str:
     return re.search(r"postgres://\S+", "\n".join(lines))[0]  # type: ignore[index]
 
 
+def owner_url(lines: list[str], data_dir: Path) -> str:
+    """The same database as its owner, of whom the web process is not told."""
+    password = (data_dir / "secrets" / "postgres-one").read_text()
+    return f"postgres://one:{password}@{database_url(lines).rpartition('@')[2]}"
+
+
 def stop(launcher: subprocess.Popen[str], number: signal.Signals, seconds: float = 10) -> str:
     """Send the signal; returns what is printed from then on."""
     family = below(launcher.pid)
@@ -119,6 +125,15 @@ def test_killed_processes_come_back(port: int, data_dir: Path) -> None:
         stop(launcher, signal.SIGTERM)
 
 
+def test_only_the_worker_is_told_of_the_owner(port: int, data_dir: Path) -> None:
+    with launch(port, data_dir) as launcher:
+        lines = wait_for_both(launcher)
+        assert urlsplit(database_url(lines)).username == "one_app"
+        assert "web told of the owner: False" in "\n".join(lines)
+        assert "worker told of the owner: True" in "\n".join(lines)
+        stop(launcher, signal.SIGTERM)
+
+
 def test_killed_keepers_of_the_servers_come_back(port: int, data_dir: Path) -> None:
     with launch(port, data_dir) as launcher:
         url = database_url(lines_until(launcher, READY))
@@ -161,7 +176,7 @@ def test_stop_during_the_start(port: int, data_dir: Path) -> None:
 @pytest.mark.parametrize("everything", [False, True])
 def test_starts_again_after_a_kill(port: int, data_dir: Path, everything: bool) -> None:
     with launch(port, data_dir) as launcher:
-        url = database_url(lines_until(launcher, READY))
+        url = owner_url(lines_until(launcher, READY), data_dir)
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS kept (word text)")
             connection.execute("INSERT INTO kept VALUES ('kept')")
@@ -182,7 +197,7 @@ def test_database_is_prepared_again_only_after_a_change(port: int, tmp_path: Pat
     def start(*statements: str) -> bool:
         with launch(port, tmp_path) as launcher:
             lines = lines_until(launcher, READY)
-            with psycopg.connect(database_url(lines)) as connection:
+            with psycopg.connect(owner_url(lines, tmp_path)) as connection:
                 for statement in statements:
                     connection.execute(statement)
             stop(launcher, signal.SIGTERM)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
+from agents_app.providers.demo import document, searching
 from agents_app.providers.demo.arithmetic import sum_in
 from agents_app.providers.demo.request import Tool
 from agents_app.providers.demo.words import plain_words
@@ -106,7 +107,7 @@ class _Reader:
         known = _KNOWN.get((self._tool, name)) or _BY_NAME.get(name)
         found = known(self._plain) if known else None
         if found:
-            return found[: _limit(schema)]
+            return found if isinstance(found, bool) else found[: _limit(schema)]
         if "default" in schema and not must:
             return None
         kind = schema.get("type")
@@ -285,7 +286,7 @@ def _which(question: str, choices: Sequence[Any]) -> Any:
     return choices[0]
 
 
-_Rule = Callable[[str], str]
+_Rule = Callable[[str], str | bool]
 _BY_NAME: Final[Mapping[str, _Rule]] = {
     "expression": lambda question: sum_in(question) or "",
     "url": _url,
@@ -301,4 +302,9 @@ _KNOWN: Final[Mapping[tuple[str, str], _Rule]] = {
     ("delegate_to_agent", "agent"): _agent,
     ("delegate_to_agent", "task"): _task,
     ("post_webhook", "text"): _to_say,
+    ("search_knowledge", "query"): searching.asked_of_documents,
+    ("search_messages", "other_threads"): searching.asks_of_all_threads,
+    ("rewrite_canvas", "text"): document.written,
+    ("edit_canvas", "old_text"): document.replaced,
+    ("edit_canvas", "new_text"): document.replacement,
 }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from agents_app.providers.demo import document, searching
 from agents_app.providers.demo.arguments import json_object_in, name_words
 from agents_app.providers.demo.arithmetic import sum_in
 from agents_app.providers.demo.request import Tool
@@ -26,6 +27,7 @@ _CUT = re.compile(
 _SIGNS: Final[Mapping[str, re.Pattern[str]]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
+        **document.SIGNS,
         "current_time": r"\bwhat time\b|\btime is it\b|\bcurrent (?:time|date)\b"
         r"|\bthe (?:time|date)\b(?: is it| now| today| in\b|$)|\btoday's date\b"
         r"|\bwhat (?:day|date) is\b",
@@ -34,10 +36,7 @@ _SIGNS: Final[Mapping[str, re.Pattern[str]]] = {
         "get_weather": r"\bweather\b|\bforecast\b|\btemperature in\b"
         r"|\bis it (?:raining|cold|hot)\b",
         "fetch_web_page": r"https?://\S",
-        "search_knowledge": r"\b(?:search|look up|look in|find|check|consult|according to)\b.{0,60}"
-        r"\b(?:knowledge|documents?|docs|handbook|polic(?:y|ies)|manual)\b",
-        "search_messages": r"\b(?:search|find|look (?:up|for|through)|which|what)\b.{0,60}"
-        r"\b(?:messages?|chats?|threads?|conversations?)\b",
+        **searching.SIGNS,
         "update_thread_title": r"\b(?:rename|retitle)\b|\b(?:change|set|update|call|name)\b.{0,30}"
         r"\b(?:title|this (?:thread|chat|conversation))\b",
         "call_human": r"\b(?:talk|speak|chat|connect|escalate|transfer|hand(?: me| this)? over|get"
@@ -111,7 +110,7 @@ def tool_for(part: str, tools: Sequence[Tool]) -> Tool | None:
 
 
 _GUARDED = {"call_human", "ask_human", "delegate_to_agent", "get_context", "update_thread_title",
-            "current_time", "search_messages"}  # fmt: skip
+            "current_time", "search_messages", *document.SIGNS}  # fmt: skip
 
 
 def named_tools(question: str, tools: Sequence[Tool]) -> list[Tool]:

@@ -9,6 +9,7 @@ from agents_app.providers.demo.tool_use import current_turn
 from agents_app.providers.demo.words import shortened
 
 MAX_QUOTE = 600
+MAX_PASSAGES = 3
 _REFUSED = ("denied", "not_allowed", "forbidden", "expired", "rejected")
 
 
@@ -105,14 +106,40 @@ def _page(value: Any) -> str | None:
 
 
 def _passages(value: Any) -> str | None:
-    if value == []:
-        return "I searched the documents and found nothing about it."
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+    passages = _entries(value, "passages")
+    if not passages:
+        return None if passages is None else "I searched the documents and found nothing about it."
+    return "This is what I found in the documents:\n\n" + "\n\n".join(
+        map(_passage, passages[:MAX_PASSAGES])
+    )
+
+
+def _entries(value: Any, name: str) -> list[Mapping[str, Any]] | None:
+    """The list of a search: by itself, or under a name; None for what is none."""
+    found = value.get(name) if isinstance(value, Mapping) else value
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
         return None
+    return found
+
+
+def _passage(one: Mapping[str, Any]) -> str:
+    number = one.get("cite")
+    mark = f" [{number}]" if isinstance(number, int) else ""
+    page = f", page {one['page']}" if one.get("page") else ""
+    quote = _quote(_short(one.get("content", "")))
+    return f"{quote}\n>\n> — {one.get('title', 'untitled')}{page}{mark}"
+
+
+def _said(value: Any) -> str | None:
+    said = _entries(value, "messages")
+    if not said:
+        return None if said is None else "I searched the messages and found nothing about it."
     quotes = [
-        f"{_quote(one.get('content', ''))}\n> — {one.get('title', 'untitled')}" for one in value[:3]
+        f"{_quote(_short(one.get('text', '')))}\n>\n> — {one.get('author') or 'Someone'} in "
+        f"“{one.get('thread', 'a thread')}”, {str(one.get('at', ''))[:10]}"
+        for one in said[:MAX_PASSAGES]
     ]
-    return "This is what I found in the documents:\n\n" + "\n\n".join(quotes)
+    return "This is what was said:\n\n" + "\n\n".join(quotes)
 
 
 def _person(value: Any) -> str | None:
@@ -143,6 +170,19 @@ def _deleted(value: Any) -> str | None:
     return f"The document “{value['deleted']}” has been deleted."
 
 
+def _canvas(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or "version" not in value:
+        return None
+    return f"The canvas “{value.get('canvas')}” is now at version {value['version']}."
+
+
+def _canvas_text(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or "text" not in value:
+        return None
+    quoted = "\n> ".join(shortened(str(value["text"]), MAX_QUOTE).splitlines())
+    return f"The canvas “{value.get('canvas')}” says:\n\n> {quoted}"
+
+
 _TELLERS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "ask_human": _answered,
     "calculator": _sum,
@@ -151,10 +191,14 @@ _TELLERS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "current_time": _time,
     "delegate_to_agent": _delegated,
     "delete_document": _deleted,
+    "edit_canvas": _canvas,
     "fetch_web_page": _page,
     "get_weather": _weather,
     "post_webhook": _sent,
+    "read_canvas": _canvas_text,
+    "rewrite_canvas": _canvas,
     "search_knowledge": _passages,
+    "search_messages": _said,
     "update_thread_title": _renamed,
 }
 

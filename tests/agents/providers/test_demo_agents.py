@@ -25,7 +25,8 @@ TOOLS = [
     tool("get_weather", "Weather of a city", city=TEXT),
     tool("search_knowledge", "Search the documents", query=TEXT,
          limit={"type": "integer", "default": 5}),
-    tool("search_messages", "Find earlier messages", query=TEXT),
+    tool("search_messages", "Find earlier messages", query=TEXT,
+         other_threads={"type": "boolean", "default": False}),
     tool("fetch_web_page", "Read a page", url=TEXT),
     tool("get_context", "Who is here", which={"enum": ["group", "user", "agent"]}),
     tool("call_human", "Hand over to a person", reason=TEXT),
@@ -118,6 +119,13 @@ def test_together_means_at_once():
          {"url": "https://example.test/a,b?c=1"})]),
         ("Search the documents for refund policy", [("search_knowledge",
          {"query": "refund policy"})]),
+        ("What does the staff handbook say about parental leave?", [("search_knowledge",
+         {"query": "parental leave"})]),
+        ("According to the documents, how long is parental leave?", [("search_knowledge",
+         {"query": "how long is parental leave"})]),
+        ("What did we decide about the boat?", [("search_messages", {"query": "the boat",
+         "other_threads": True})]),
+        ("Search the messages for the boat", [("search_messages", {"query": "the boat"})]),
         ("who am I?", [("get_context", {"which": "user"})]),
         ("I want to talk to a human about my refund", [("call_human", {"reason": "my refund"})]),
         ("Get me a real person", [("call_human", {"reason": "Get me a real person"})]),
@@ -152,6 +160,27 @@ def test_a_question_nothing_answers_is_looked_up_once():
     assert (
         "Paid within 5 days" in Turn("When are refunds paid?", {"search_knowledge": found}).answer
     )
+
+
+def test_what_was_decided_is_told_with_who_and_where():
+    said = {"author": "The treasurer", "text": "We buy the boat.", "thread": "Boats",
+            "at": "2026-03-04T10:00+00:00"}  # fmt: skip
+    found = {"search_messages": {"messages": [said]}}
+    answer = Turn("What did we decide about the boat?", found).answer
+    assert "> We buy the boat.\n>\n> — The treasurer in “Boats”, 2026-03-04" in answer
+
+
+def test_passages_are_cited_by_their_numbers():
+    passages = [
+        {"cite": 4, "title": "Refunds", "page": 2, "content": "Paid within\n5 days."},
+        {"cite": 2, "title": "Terms", "page": None, "content": "No refunds."},
+    ]
+    found = {"passages": passages, "degraded": "Only words were compared."}
+    answer = Turn("When are refunds paid?", {"search_knowledge": found}).answer
+    assert "> Paid within 5 days.\n>\n> — Refunds, page 2 [4]" in answer
+    assert "— Terms [2]" in answer
+    only = {"passages": [], "degraded": "Only words were compared."}
+    assert "found nothing" in Turn("When are refunds paid?", {"search_knowledge": only}).answer
 
 
 @pytest.mark.parametrize(

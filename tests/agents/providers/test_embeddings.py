@@ -4,14 +4,18 @@ import struct
 from base64 import b64encode
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
+from agents_app.providers import registry
 from agents_app.providers.demo.vectors import vector_of
 from agents_app.providers.embeddings import MAX_BATCH_CHARS, MAX_BATCH_TEXTS, batches_of
 from agents_app.providers.errors import ModelError
 from agents_app.providers.openai import close_clients
 from agents_app.providers.openai_embeddings import OpenAIEmbeddingModel
-from agents_app.providers.registry import resolve_embedding_model, use_embedding_model
+from agents_app.providers.registry import (
+    require_embedding_model,
+    resolve_embedding_model,
+    use_embedding_model,
+)
 from agents_app.providers.scripted_embeddings import ScriptedEmbeddingModel
 from tests.agents.providers.raw_server import json_reply
 from tests.agents.providers.test_demo_http import http_request
@@ -130,19 +134,63 @@ async def test_errors_are_those_of_chat(raw, model):
     await close_clients()
 
 
-def test_the_settings_choose_the_model(settings):
+@pytest.fixture
+def nothing_set(settings):
     settings.OPENAI_API_KEY = settings.OPENAI_BASE_URL = ""
-    settings.ONE_DEMO_URL = "http://127.0.0.1:8001"
-    demo = resolve_embedding_model("other", dimensions=64)
-    assert (demo.provider, demo.model, demo.dimensions) == ("demo", "one-demo", 64)
-    settings.OPENAI_API_KEY = "k"
+    settings.ONE_EMBEDDING_BASE_URL = settings.ONE_EMBEDDING_API_KEY = ""
     settings.ONE_EMBEDDING_MODEL = "embed-x"
+    settings.ONE_EMBEDDING_DIMENSIONS = 0
+    settings.ONE_LOCAL_EMBEDDINGS = True
+    return settings
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Says whether the local model is there."""
+
+    def say(there):
+        monkeypatch.setattr(registry, "local_model_installed", lambda: there)
+
+    say(True)
+    return say
+
+
+def test_a_provider_comes_before_the_local_model(nothing_set, installed):
+    nothing_set.OPENAI_API_KEY = "k"
     assert resolve_embedding_model().model == "embed-x"
     assert resolve_embedding_model("one-demo").model == "embed-x"
     assert resolve_embedding_model("other").provider == "openai"
-    settings.ONE_EMBEDDING_MODEL = ""
-    with pytest.raises(ImproperlyConfigured):
-        resolve_embedding_model()
+    assert resolve_embedding_model("all-MiniLM-L6-v2").provider == "local"
+    nothing_set.ONE_EMBEDDING_MODEL = "local"
+    assert resolve_embedding_model().provider == "local"
+    nothing_set.ONE_EMBEDDING_MODEL = ""
+    assert resolve_embedding_model().provider == "local"
+
+
+def test_without_a_provider_the_local_model_or_none(nothing_set, installed):
+    found = resolve_embedding_model(dimensions=64)
+    assert (found.provider, found.model, found.dimensions) == ("local", "all-MiniLM-L6-v2", 384)
+    assert resolve_embedding_model("embed-x") is None
+    nothing_set.ONE_LOCAL_EMBEDDINGS = False
+    assert resolve_embedding_model() is None
+    assert resolve_embedding_model("all-MiniLM-L6-v2") is None
+    nothing_set.ONE_EMBEDDING_MODEL = "local"
+    assert require_embedding_model().provider == "local"
+    installed(False)
+    assert resolve_embedding_model() is None
+    with pytest.raises(ModelError, match="There is no embedding model here"):
+        require_embedding_model()
+
+
+async def test_vectors_may_come_from_a_server_of_their_own(raw, nothing_set, installed):
+    nothing_set.OPENAI_API_KEY = "sk-of-the-chat-provider"
+    nothing_set.ONE_EMBEDDING_BASE_URL = raw.url
+    nothing_set.ONE_EMBEDDING_DIMENSIONS = 2
+    raw.add(answer((0, [1.0, 0.0])))
+    found = await resolve_embedding_model().embed(["a"])
+    assert found.vectors == ((1.0, 0.0),)
+    assert raw.requests[0]["dimensions"] == 2
+    assert "sk-of-the-chat-provider" not in raw.heads[0]
 
 
 async def test_tests_may_put_a_model_in():

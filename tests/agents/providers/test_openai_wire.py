@@ -101,7 +101,8 @@ def test_files():
                 FilePart("application/pdf", url="https://x.test/a.pdf", filename="a.pdf"),
                 FilePart("text/csv", data=b"a,b", filename="t.csv"),
             ],
-        )
+        ),
+        provider_options={"sees_images": True},
     )["messages"]
     parts = message["content"]
     assert [part["type"] for part in parts] == [
