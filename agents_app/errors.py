@@ -33,6 +33,41 @@ class ToolCallNotFound(NotFound):
     user_message = "This does not exist, or you have no access to it."
 
 
+class CollectionNotFound(NotFound):
+    """No such collection of documents, or not for this person."""
+
+    code = "collection_not_found"
+    user_message = "This collection does not exist, or you have no access to it."
+
+
+class DocumentNotFound(NotFound):
+    """No such document, version or page, or not for this person."""
+
+    code = "document_not_found"
+    user_message = "This document does not exist, or you have no access to it."
+
+
+class StoredFileNotFound(NotFound):
+    """No such file, or not for this person."""
+
+    code = "file_not_found"
+    user_message = "This file does not exist, or you have no access to it."
+
+
+class FileTooLarge(InvalidInput):
+    """More bytes than ONE_FILE_MAX_BYTES."""
+
+    code = "file_too_large"
+    status = 413
+
+
+class FileDamaged(InvalidInput):
+    """The bytes are not those of the hash that was given."""
+
+    code = "file_damaged"
+    user_message = "This file did not arrive whole. Please send it again."
+
+
 class ApprovalGone(Conflict):
     """It waits for nobody any more: decided, expired, withdrawn, or it has changed."""
 
@@ -86,3 +121,9 @@ class ObjectInvalid(AppError):
         self.text = text
         self.problems = problems
         super().__init__(detail=problems)
+
+
+class SpaceNotReady(Conflict):
+    """An embedding space is not in the state the verb needs; the message says why."""
+
+    code = "space_not_ready"

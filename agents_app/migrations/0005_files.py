@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import one_project.common.ids
-from one_project.common.row_security import RowSecurity
+from one_project.common.row_security import OnDelete, RowSecurity
 
 
 class Migration(migrations.Migration):
@@ -34,12 +34,26 @@ class Migration(migrations.Migration):
                 ('stored_by', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, size=None)),
                 ('text', models.TextField(blank=True, null=True)),
                 ('created_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='stored_files', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stored_files', to='accounts.organisation')),
             ],
-            options={
-                'indexes': [models.Index(condition=models.Q(('refcount', 0)), fields=['organisation', 'touched_at'], name='stored_file_unused')],
-                'constraints': [models.UniqueConstraint(fields=('organisation', 'sha256', 'filename', 'media_type'), name='stored_file_unique'), models.CheckConstraint(condition=models.Q(('refcount__gte', 0), ('size__gte', 0)), name='stored_file_not_negative')],
-            },
         ),
+        # A field of its own: its foreign key is there at once, for ``OnDelete``.
+        migrations.AddField(
+            model_name='storedfile',
+            name='organisation',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stored_files', to='accounts.organisation'),
+        ),
+        migrations.AddIndex(
+            model_name='storedfile',
+            index=models.Index(condition=models.Q(('refcount', 0)), fields=['organisation', 'touched_at'], name='stored_file_unused'),
+        ),
+        migrations.AddConstraint(
+            model_name='storedfile',
+            constraint=models.UniqueConstraint(fields=('organisation', 'sha256', 'filename', 'media_type'), name='stored_file_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='storedfile',
+            constraint=models.CheckConstraint(condition=models.Q(('refcount__gte', 0), ('size__gte', 0)), name='stored_file_not_negative'),
+        ),
+        OnDelete('agents_app_storedfile'),
         RowSecurity('agents_app_storedfile'),
     ]

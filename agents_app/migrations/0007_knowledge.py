@@ -23,27 +23,28 @@ def take_back(apps, schema_editor):
         cursor.execute("SELECT organisation_id, title, text, is_shared, created_by_id FROM documents_set_aside ORDER BY id")
         rows = cursor.fetchall()
         cursor.execute("DROP TABLE documents_set_aside")
+    alias = schema_editor.connection.alias
     collections = {}
     for organisation, title, text, shared, person in rows:
         place = (organisation, shared, None if shared else person)
         if place not in collections:
-            made = Collection.objects.create(
+            made = Collection.objects.using(alias).create(
                 organisation_id=organisation, name="Documents" if shared else "My documents",
                 created_by_id=None if shared else person, personal_of_id=None if shared else person,
             )
             if shared:
-                Grant.objects.create(organisation_id=organisation, object_type="collection", object_id=made.pk)
+                Grant.objects.using(alias).create(organisation_id=organisation, object_type="collection", object_id=made.pk)
             collections[place] = made
-        document = Document.objects.create(
+        document = Document.objects.using(alias).create(
             organisation_id=organisation, collection=collections[place], title=title, source="text",
             key=str(uuid4()), created_by_id=person,
         )
-        version = Version.objects.create(
+        version = Version.objects.using(alias).create(
             organisation_id=organisation, document=document, number=1, size=len(text.encode()),
             sha256=hashlib.sha256(text.encode()).hexdigest(), media_type="text/plain",
             pages_total=1, pages_done=1, created_by_id=person,
         )
-        Page.objects.create(organisation_id=organisation, version=version, number=1, text=text)
+        Page.objects.using(alias).create(organisation_id=organisation, version=version, number=1, text=text)
 
 
 class Migration(migrations.Migration):

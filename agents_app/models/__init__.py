@@ -1,6 +1,7 @@
 from agents_app.models.agents import Agent, AgentKind, Knowledge
 from agents_app.models.ai_calls import AICall, AICallStatus, Purpose
 from agents_app.models.chunks import Chunk, ChunkEmbedding
+from agents_app.models.citations import Citation
 from agents_app.models.collections import Collection
 from agents_app.models.documents import (
     OPEN_VERSIONS,
@@ -25,6 +26,7 @@ __all__ = [
     "CallStatus",
     "Chunk",
     "ChunkEmbedding",
+    "Citation",
     "Collection",
     "Document",
     "DocumentPage",

@@ -63,9 +63,7 @@ class Agent(ChangingEntity):
     )
     attached_prompts = models.ManyToManyField(Prompt, blank=True, related_name="agents")
     # What ``search_knowledge`` looks into; always within the rights of the person it works for.
-    knowledge = models.CharField(
-        max_length=7, choices=Knowledge.choices, default=Knowledge.PERSON
-    )
+    knowledge = models.CharField(max_length=7, choices=Knowledge.choices, default=Knowledge.PERSON)
     collections = models.ManyToManyField(Collection, blank=True, related_name="agents")
     options = models.JSONField(default=dict, blank=True)
     is_shared = models.BooleanField(default=False)

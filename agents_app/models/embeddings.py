@@ -35,9 +35,7 @@ class EmbeddingSpace(models.Model):
     model = models.CharField(max_length=120)
     dimensions = models.PositiveSmallIntegerField()
     text_form = models.PositiveSmallIntegerField(default=1)
-    state = models.CharField(
-        max_length=8, choices=SpaceState.choices, default=SpaceState.BUILDING
-    )
+    state = models.CharField(max_length=8, choices=SpaceState.choices, default=SpaceState.BUILDING)
     items_total = models.PositiveBigIntegerField(default=0)
     items_done = models.PositiveBigIntegerField(default=0)
     error = models.TextField(blank=True)

@@ -10,14 +10,17 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import ValidationError
 
+from agents_app.access import readable_collections
 from agents_app.errors import AgentNotFound, InvalidFields
-from agents_app.models import Agent, AgentKind, Prompt
+from agents_app.models import Agent, AgentKind, Collection, Prompt
+from agents_app.models.agents import Knowledge
 from agents_app.services.sharing import Sharing, share
 from agents_app.types import AgentOptions
 from one_project.accounts.access import access_membership
 from one_project.accounts.models import Organisation, Role, User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import Conflict, InvalidInput
+from one_project.common.tenancy import in_tenant
 from one_project.common.text import clean_line, clean_text, is_plain_json
 
 PROMPT_LIMIT = 100_000
@@ -40,6 +43,8 @@ class AgentValues:
     starters: Sequence[str] = ()
     delegates_to: Sequence[Agent] = ()
     attached_prompts: Sequence[Prompt] = ()
+    knowledge: str = Knowledge.PERSON
+    collections: Sequence[Collection] = ()
     options: dict[str, Any] | None = None
 
 
@@ -59,6 +64,8 @@ def create_agent(
     starters: Iterable[str] = (),
     delegates_to: Iterable[Agent] = (),
     attached_prompts: Iterable[Prompt] = (),
+    knowledge: str = Knowledge.PERSON,
+    collections: Iterable[Collection] = (),
     options: dict[str, Any] | None = None,
     meta: dict[str, Any] | None = None,
 ) -> Agent:
@@ -81,6 +88,7 @@ def create_agent(
             tags=list(tags),
             tools=list(tools),
             starters=list(starters),
+            knowledge=knowledge,
             options=options,
         )
     )
@@ -89,6 +97,7 @@ def create_agent(
     )
     agent.delegates_to.set(_same_organisation(organisation, delegates_to))
     agent.attached_prompts.set(_same_organisation(organisation, attached_prompts))
+    _set_collections(agent, collections, by=created_by)
     record_event(organisation, "agent_created", actor=created_by, target=f"agent:{agent.pk}")
     return agent
 
@@ -139,6 +148,7 @@ def update_agent(
         if other.pk != row.pk
     )
     row.attached_prompts.set(_same_organisation(row.organisation, values.attached_prompts))
+    _set_collections(row, values.collections, by=by)
     if sharing is not None:
         share(row, by=by, sharing=sharing)
     record_event(row.organisation, "agent_updated", actor=by, target=f"agent:{row.pk}")
@@ -174,6 +184,8 @@ def duplicate_agent(agent: Agent, *, by: User) -> Agent:
         starters=agent.starters,
         delegates_to=agent.delegates_to.all(),
         attached_prompts=agent.attached_prompts.all(),
+        knowledge=agent.knowledge,
+        collections=_collections_for(agent, by),
         options=agent.options,
     )
 
@@ -213,6 +225,7 @@ def _columns(values: AgentValues) -> dict[str, Any]:
         "description": clean_line(values.description, 500),
         "kind": values.kind,
         "prompt": clean_text(values.prompt)[:PROMPT_LIMIT],
+        "knowledge": _knowledge(values.knowledge),
         "model": clean_line(values.model, 120),
         "avatar": clean_line(values.avatar, 8),
         "tags": _lines(values.tags, 40),
@@ -220,6 +233,35 @@ def _columns(values: AgentValues) -> dict[str, Any]:
         "starters": _lines(values.starters, 160),
         "options": checked_options(values.options),
     }
+
+
+def _knowledge(value: str) -> str:
+    if value not in Knowledge.values:
+        raise InvalidFields({"knowledge": "Please choose what it may look things up in."})
+    return value
+
+
+def _set_collections(agent: Agent, collections: Iterable[Collection], *, by: User | None) -> None:
+    """What it is granted; what it had stays, also where ``by`` may not read it.
+
+    Raises InvalidFields for a new one that ``by`` may not read.
+    """
+    rows = {one.pk: one for one in collections}
+    with in_tenant(agent.organisation_id):
+        added = set(rows) - set(agent.collections.values_list("pk", flat=True))
+        if by is not None:
+            readable = readable_collections(by, agent.organisation)
+        else:
+            readable = Collection.objects.filter(organisation=agent.organisation)
+        if readable.filter(pk__in=added).distinct().count() != len(added):
+            raise InvalidFields({"collections": "Please choose among the collections offered."})
+        agent.collections.set(rows.values())
+
+
+def _collections_for(agent: Agent, person: User) -> list[Collection]:
+    """Those of the agent that the person may read."""
+    with in_tenant(agent.organisation_id):
+        return list(readable_collections(person, agent.organisation).filter(agents=agent))
 
 
 def _lines(values: Iterable[str], limit: int) -> list[str]:

@@ -1,121 +1,214 @@
-"""Documents that agents look things up in: added, found by their words, removed."""
+"""Looking things up in documents, for people, programs and the agents that work for them."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchHeadline
-from django.db import transaction
+from django.db.models import Q
 
-from agents_app.models.documents import (
-    CONFIG,
-    TEXT_LIMIT,
-    TITLE_LIMIT,
-    Document,
-    any_word_of,
-)
-from one_project.accounts.access import access_membership, find_membership
+from agents_app.access import editable_collections
+from agents_app.errors import DocumentNotFound
+from agents_app.models import Agent, Chunk, Document, DocumentPage
+from agents_app.models.documents import TITLE_LIMIT
+from agents_app.search.chunks import Where, find_chunks
+from agents_app.search.fusion import Hit
+from agents_app.search.query_vectors import QueryVector
+from agents_app.services.documents import delete_document
+from one_project.accounts.access import find_membership
 from one_project.accounts.models import Organisation, User
-from one_project.accounts.services.events import record_event
-from one_project.common.errors import AccessDenied, Conflict, InvalidInput, NotFound
-from one_project.common.text import clean_line, clean_text
+from one_project.common.errors import AccessDenied, Conflict
+from one_project.common.ids import parse_id
+from one_project.common.tenancy import in_tenant
+from one_project.common.text import clean_line
 
-PASSAGE_WORDS = 120
-MAX_RESULTS = 20
+MAX_RESULTS: Final = 50
+MAX_NEIGHBOURS: Final = 3
+WORDS_ONLY: Final = QueryVector()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """The best part of a document. relevance: from 0 to 1."""
+    """A found piece of a document, and where it stands.
 
+    relevance: the cosine, 0 to 1; the share of the words asked for where there are no vectors.
+    source: an address, or folder and title. page: its number in the version; page_label: the one
+    people see, None where there are no pages; char_start, char_end: places in that page's text.
+    before, after: what stands around it, where that was asked for.
+    """
+
+    chunk_id: UUID
+    document_id: UUID
+    version_id: UUID
+    version: int
     title: str
-    content: str
+    heading: str
+    text: str
     relevance: float
+    source: str
+    page: int
+    page_label: int | None
+    char_start: int
+    char_end: int
+    before: str = ""
+    after: str = ""
 
 
-@transaction.atomic
-def add_document(
+def search_knowledge(
     organisation: Organisation,
     *,
-    title: str,
-    text: str,
-    created_by: User | None = None,
-    is_shared: bool = False,
-) -> Document:
-    """A new document. ``created_by`` None means the installation itself, and needs ``is_shared``.
-
-    Raises InvalidInput for an empty title or text or one that is too long, NotFound for outsiders.
-    """
-    title, text = clean_line(title, TITLE_LIMIT), clean_text(text).strip()
-    if not title or not text:
-        raise InvalidInput("A document needs a title and a text.")
-    if len(text) > TEXT_LIMIT:
-        raise InvalidInput(f"A document has at most {TEXT_LIMIT:,} characters.")
-    if created_by is not None:
-        access_membership(created_by, organisation)
-    elif not is_shared:
-        raise InvalidInput("A document that belongs to nobody has to be shared.")
-    document = Document.objects.create(
-        organisation=organisation,
-        title=title,
-        text=text,
-        created_by=created_by,
-        is_shared=is_shared,
-    )
-    record_event(organisation, "document_added", actor=created_by, target=f"document:{document.pk}")
-    return document
-
-
-def search_documents(
-    organisation: Organisation, *, user: User | None, query: str, limit: int = 5
+    user: User | None,
+    query: str,
+    vector: QueryVector = WORDS_ONLY,
+    limit: int = 5,
+    agent: Agent | None = None,
+    audience: Sequence[User] = (),
+    collections: Sequence[UUID] | None = None,
+    documents: Sequence[UUID] | None = None,
+    media_type: str = "",
+    created_after: datetime | None = None,
+    neighbours: int = 0,
+    importance: bool = True,
+    text_search: bool = True,
+    vector_search: bool = True,
+    strict: bool = False,
 ) -> list[Passage]:
-    """The passages that share most words with the query, best first.
+    """The best passages of what ``user`` and everybody in ``audience`` may read, best first.
 
-    ``user`` None: a program asks, which sees what is shared.
+    ``user`` None: a program asks, which sees what is there for everybody. agent: looks no further
+    than it may itself. vector: of the query; words alone where it has none. neighbours: how many
+    passages before and after each to read as well, 3 at most. See ``search.chunks.Where`` for the
+    filters and ``strict``.
     """
-    words = any_word_of(query)
-    if words is None:
+    limit = min(limit, MAX_RESULTS)
+    if limit < 1 or not query.strip():
         return []
-    visible = Document.objects.visible_to(user, organisation)
-    best = visible.matching(words).only("pk")[: min(limit, MAX_RESULTS)]
-    ranks: dict[UUID, float] = {row.pk: getattr(row, "rank", 0.0) for row in best}
-    # Apart from the ranking: cutting out a passage reads the text again, so only of these few.
-    headline = SearchHeadline(
-        "text",
-        words,
-        config=CONFIG,
-        start_sel="",
-        stop_sel="",
-        max_words=PASSAGE_WORDS,
-        min_words=PASSAGE_WORDS // 2,
+    where = Where(
+        organisation=organisation,
+        user=user,
+        audience=audience,
+        agent=agent,
+        collections=collections,
+        documents=documents,
+        media_type=media_type,
+        created_after=created_after,
+        importance=importance,
     )
-    rows = Document.objects.filter(pk__in=ranks).annotate(passage=headline)
-    found = {
-        row.pk: Passage(row.title, str(getattr(row, "passage", "")), round(ranks[row.pk], 3))
-        for row in rows
-    }
-    return [found[pk] for pk in ranks if pk in found]
+    with in_tenant(organisation.pk):
+        hits = find_chunks(
+            where,
+            query,
+            limit=limit,
+            vector=vector if vector_search else WORDS_ONLY,
+            text_search=text_search,
+            strict=strict,
+        )
+        return _passages(organisation, hits, max(0, min(neighbours, MAX_NEIGHBOURS)))
 
 
-@transaction.atomic
-def remove_document(organisation: Organisation, *, user: User | None, title: str) -> str:
-    """Delete the document of this title for good; returns the title.
+def _passages(organisation: Organisation, hits: Sequence[Hit], neighbours: int) -> list[Passage]:
+    rows = Chunk.objects.filter(organisation=organisation, pk__in=[hit.item_id for hit in hits])
+    chunks = {chunk.pk: chunk for chunk in rows.defer("tsv").select_related("document", "version")}
+    labels = _labels(list(chunks.values()))
+    around = _around(list(chunks.values()), neighbours) if neighbours else {}
+    found = []
+    for hit in hits:
+        chunk = chunks.get(hit.item_id)
+        if chunk is None:
+            continue
+        before, after = around.get(chunk.pk, ("", ""))
+        found.append(
+            Passage(
+                chunk_id=chunk.pk,
+                document_id=chunk.document_id,
+                version_id=chunk.version_id,
+                version=chunk.version.number,
+                title=chunk.document.title,
+                heading=chunk.heading,
+                text=chunk.text,
+                relevance=hit.relevance,
+                source=_source(chunk.document),
+                page=chunk.page,
+                page_label=labels.get((chunk.version_id, chunk.page)),
+                char_start=chunk.char_start,
+                char_end=chunk.char_end,
+                before=before,
+                after=after,
+            )
+        )
+    return found
 
-    People remove their own, admins also shared ones, programs (``user`` None) what is shared.
-    Raises NotFound when there is none for this person, Conflict when several have the title,
-    AccessDenied for a shared one of somebody else.
+
+def _source(document: Document) -> str:
+    place = f"{document.folder}/{document.title}" if document.folder else document.title
+    return document.source_url or place
+
+
+def _labels(chunks: Sequence[Chunk]) -> dict[tuple[UUID, int], int | None]:
+    wanted = Q(pk__in=[])
+    for chunk in chunks:
+        wanted |= Q(version=chunk.version_id, number=chunk.page)
+    rows = DocumentPage.objects.filter(wanted).order_by().values_list("version", "number", "label")
+    return {(version, number): label for version, number, label in rows}
+
+
+def _around(chunks: Sequence[Chunk], count: int) -> dict[UUID, tuple[str, str]]:
+    """The text before and after each, what two passages share only once."""
+    wanted = Q(pk__in=[])
+    for chunk in chunks:
+        wanted |= Q(
+            version=chunk.version_id, seq__gte=chunk.seq - count, seq__lte=chunk.seq + count
+        )
+    versions: dict[UUID, dict[int, Chunk]] = defaultdict(dict)
+    for row in Chunk.objects.filter(wanted).defer("tsv"):
+        versions[row.version_id][row.seq] = row
+    found = {}
+    for chunk in chunks:
+        row_of = versions[chunk.version_id]
+        run = [
+            row_of[seq] for seq in range(chunk.seq - count, chunk.seq + count + 1) if seq in row_of
+        ]
+        place = next(index for index, row in enumerate(run) if row.pk == chunk.pk)
+        before = [_until(row, following) for row, following in pairwise(run[: place + 1])]
+        after = [_from(row, previous) for previous, row in pairwise(run[place:])]
+        found[chunk.pk] = ("\n".join(filter(None, before)), "\n".join(filter(None, after)))
+    return found
+
+
+def _until(chunk: Chunk, following: Chunk) -> str:
+    shared = chunk.char_end - following.char_start if chunk.page == following.page else 0
+    return chunk.text[: len(chunk.text) - max(shared, 0)]
+
+
+def _from(chunk: Chunk, previous: Chunk) -> str:
+    shared = previous.char_end - chunk.char_start if chunk.page == previous.page else 0
+    return chunk.text[max(shared, 0) :]
+
+
+def remove_document(organisation: Organisation, *, user: User | None, named: str) -> str:
+    """Delete the document of this id or whole title with every trace; returns its title.
+
+    People delete in collections they may change, programs (``user`` None) nothing. Raises
+    DocumentNotFound when there is none that the person may read, Conflict when several have the
+    title, AccessDenied where it may be read only.
     """
-    wanted = clean_line(title, TITLE_LIMIT)
-    visible = Document.objects.visible_to(user, organisation).filter(title__iexact=wanted)
-    found = list(visible.select_for_update()[:2])
+    wanted, title = parse_id(named.strip()), clean_line(named, TITLE_LIMIT)
+    by_name = Q(pk=wanted) if wanted else Q(title__iexact=title)
+    if user is None or find_membership(user, organisation.pk) is None:
+        raise DocumentNotFound
+    with in_tenant(organisation.pk):
+        rows = Document.objects.filter(by_name, organisation=organisation)
+        editable = rows.filter(collection__in=editable_collections(user, organisation))
+        found = list(editable.order_by("pk")[:2])
+        if not found and rows.readable_by(user, organisation).exists():
+            raise AccessDenied("Only who may change its collection can delete this document.")
     if not found:
-        raise NotFound("There is no document of this title.")
+        raise DocumentNotFound("There is no document of this title.")
     if len(found) > 1:
-        raise Conflict("Several documents have this title; please remove it by hand.")
+        raise Conflict("Several documents have this title; please say the id, or use the page.")
     document = found[0]
-    if user is not None and document.created_by_id != user.pk:
-        membership = find_membership(user, organisation.pk)
-        if membership is None or not membership.is_admin:
-            raise AccessDenied("Only its owner or an admin can delete this document.")
-    record_event(organisation, "document_removed", actor=user, target=f"document:{document.pk}")
-    document.delete()
+    delete_document(document, user=user)
     return document.title

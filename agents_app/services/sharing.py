@@ -1,4 +1,4 @@
-"""Who else may use an agent, a prompt or a tool, and who may change it."""
+"""Who else may use an agent, a prompt, a tool or a collection, and who may change it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +9,21 @@ from django.db import transaction
 from django.db.models.functions import Lower
 
 from agents_app.errors import InvalidFields
-from agents_app.models import Agent, Prompt, Tool
+from agents_app.models import Agent, Collection, Prompt, Tool
+from agents_app.models.collections import GRANTED as COLLECTION
 from one_project.accounts.models import Grant, GrantLevel, Membership, Team, User
 from one_project.accounts.services.grants import grant, revoke, revoke_all
 
 PRIVATE, ORGANISATION, CHOSEN = "private", "organisation", "chosen"
 MODES = (PRIVATE, ORGANISATION, CHOSEN)
 
-Thing: TypeAlias = Agent | Prompt | Tool
-_TYPES: dict[type, str] = {Agent: "agent", Prompt: "prompt", Tool: "tool"}
+Thing: TypeAlias = Agent | Prompt | Tool | Collection
+_TYPES: dict[type, str] = {
+    Agent: "agent",
+    Prompt: "prompt",
+    Tool: "tool",
+    Collection: COLLECTION,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,7 @@ class _Change:
 
 
 def _set_for_everybody(thing: Thing, by: User, is_shared: bool) -> None:
-    if isinstance(thing, Tool):
+    if isinstance(thing, Tool | Collection):
         place = (thing.organisation, object_type(thing), thing.pk)
         if is_shared:
             grant(*place, by=by)

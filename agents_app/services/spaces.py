@@ -53,9 +53,7 @@ def open_space(
         if state == SpaceState.ACTIVE and spaces.filter(state=SpaceState.ACTIVE).exists():
             state = SpaceState.BUILDING
         active_since = timezone.now() if state == SpaceState.ACTIVE else None
-        space = spaces.create(
-            **values, text_form=TEXT_FORM, state=state, activated_at=active_since
-        )
+        space = spaces.create(**values, text_form=TEXT_FORM, state=state, activated_at=active_since)
         for kind in all_kinds():
             partition = f"{kind.vectors}_{space.pk}"
             cursor.execute(
