@@ -8,7 +8,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chat_app.models import Escalation, Message, Task, Thread, Turn
+from chat_app.models import (
+    Canvas,
+    CanvasVersion,
+    Escalation,
+    Message,
+    Task,
+    Thread,
+    ThreadEdit,
+    Turn,
+)
 from one_project.accounts.tenant_admin import OrganisationFilter, TenantAdmin, sees_all
 from one_project.common.read_only import ReadOnlyAdmin, recent_values
 
@@ -74,3 +83,42 @@ class TaskAdmin(ReadOnlyAdmin[Task], TenantAdmin[Task]):
     list_defer = ["description"]
     search_fields = ["title", "user__email"]
     id_fields = ["id", "thread", "user"]
+
+
+@admin.register(Canvas)
+class CanvasAdmin(ReadOnlyAdmin[Canvas], TenantAdmin[Canvas]):
+    list_display = ["display_title", "organisation", "kind", "version", "author_name", "updated_at"]
+    list_select_related = ["organisation"]
+    list_filter = ["kind", "updated_at", OrganisationFilter]
+    list_defer = ["text"]
+    search_fields = ["title", "author_name"]
+    id_fields = ["id", "thread"]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if sees_all(request) else ("text",)
+
+
+@admin.register(CanvasVersion)
+class CanvasVersionAdmin(ReadOnlyAdmin[CanvasVersion], TenantAdmin[CanvasVersion]):
+    list_display = ["created_at", "canvas", "number", "kind", "author_name", "restored_from"]
+    list_select_related = ["canvas"]
+    list_filter = ["kind", "created_at", OrganisationFilter]
+    list_defer = ["text", "canvas__text"]
+    search_fields = ["title", "author_name"]
+    id_fields = ["id", "canvas", "message"]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if sees_all(request) else ("text",)
+
+
+@admin.register(ThreadEdit)
+class ThreadEditAdmin(ReadOnlyAdmin[ThreadEdit], TenantAdmin[ThreadEdit]):
+    list_display = ["created_at", "thread", "actor_name", "kind", "version", "position", "length"]
+    list_select_related = ["thread"]
+    list_filter = ["kind", "created_at", OrganisationFilter]
+    list_defer = ["before", "after"]
+    search_fields = ["actor_name"]
+    id_fields = ["id", "thread", "canvas", "message"]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if sees_all(request) else ("before", "after")

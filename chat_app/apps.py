@@ -8,8 +8,9 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         """Register the tools of the chat, and the services that apps below tell of things."""
         from agents_app.runtime.store import register_store
-        from chat_app.builtins import people, threads  # noqa: F401
+        from chat_app.builtins import canvas, people, threads  # noqa: F401
         from chat_app.services import (  # noqa: F401
+            citations,
             delegation,
             following,
             playground_answering,

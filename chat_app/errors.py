@@ -49,3 +49,17 @@ class TaskNotFound(NotFound):
 
     code = "task_not_found"
     user_message = "This task does not exist."
+
+
+class CanvasNotFound(NotFound):
+    """The thread has no canvas, or not this version of it."""
+
+    code = "canvas_not_found"
+    user_message = "This version of the canvas does not exist."
+
+
+class CanvasTooLong(InvalidInput):
+    """The text is over the limit (characters)."""
+
+    code = "canvas_too_long"
+    status = 413

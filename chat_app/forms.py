@@ -15,11 +15,13 @@ CURSOR_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class PostedMessage:
-    """The composer: the text, the key that makes repeating harmless, and who is asked."""
+    """The composer: the text, the key that makes repeating harmless, who is asked, and the ids of
+    files that were uploaded before."""
 
     text: str
     client_key: UUID | None
     agent_id: str
+    files: tuple[str, ...] = ()
 
 
 def posted_message(request: HttpRequest) -> PostedMessage:
@@ -29,6 +31,7 @@ def posted_message(request: HttpRequest) -> PostedMessage:
         text=next((text for text in texts if text.strip()), ""),
         client_key=parse_id(request.POST.get("client_key")),
         agent_id=clean_line(request.POST.get("agent"), 64),
+        files=tuple(str(key) for key in request.POST.getlist("file")),
     )
 
 

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from agents_app.services.ai_calls import forget_raw_calls as forget
 from agents_app.services.approvals import expire_calls
+from agents_app.services.keeping_files import vacuum_files as vacuum
 from chat_app.services.threads import purge_deleted_threads as purge
 from chat_app.worker.answerer import answer_here
 
@@ -26,3 +27,9 @@ def expire_approvals() -> int:
 def forget_raw_calls() -> int:
     """Empty raw model requests and responses that have been kept long enough."""
     return forget()
+
+
+@shared_task(name="chat_app.vacuum_files", ignore_result=True)
+def vacuum_files() -> int:
+    """Remove files that no message has carried for a day."""
+    return vacuum()

@@ -3,6 +3,15 @@
 from django.urls import URLPattern, path
 
 from chat_app.views.answering import answering, ask_again
+from chat_app.views.attachments import attachment, picture, upload
+from chat_app.views.canvas import (
+    canvas,
+    canvas_difference,
+    canvas_download,
+    canvas_edit,
+    canvas_history,
+    canvas_restore,
+)
 from chat_app.views.decisions import (
     answer,
     approve,
@@ -21,13 +30,16 @@ from chat_app.views.playground import inputs as playground_inputs
 from chat_app.views.playground import pages as playground
 from chat_app.views.playground import trials as playground_trials
 from chat_app.views.playground.comparisons import comparisons
+from chat_app.views.search import search
 from chat_app.views.sidebar import sidebar
 
 app_name = "chat"
 
 THREAD = "chat/<uuid:thread_id>/"
 MESSAGE = f"{THREAD}messages/<uuid:message_id>/"
+FILE = f"{MESSAGE}files/<uuid:file_id>/"
 CALL = f"{THREAD}calls/<uuid:call_id>/"
+CANVAS = f"{THREAD}canvas/"
 PLAYGROUND = "playground/"
 PLAYGROUND_THREAD = f"{PLAYGROUND}threads/<uuid:thread_id>/"
 TRIAL = f"{PLAYGROUND}trials/<uuid:trial_id>/"
@@ -36,12 +48,17 @@ INPUTS = f"{PLAYGROUND}inputs/"
 urlpatterns: list[URLPattern] = [
     path("", root, name="root"),
     path("chat/", home, name="home"),
+    path("chat/files/", upload, name="upload"),
     path("chat/sidebar/", sidebar, name="sidebar"),
+    path("chat/search/", search, name="search"),
     path("chat/inbox/", inbox, name="inbox"),
     path("chat/escalations/<uuid:escalation_id>/take/", take, name="take_over"),
     path("chat/tasks/<uuid:task_id>/tick/", tick, name="tick_task"),
     path(THREAD, thread_page, name="thread"),
     path(f"{THREAD}messages/", messages, name="messages"),
+    path(f"{THREAD}files/", upload, name="thread_upload"),
+    path(FILE, attachment, name="attachment"),
+    path(f"{FILE}picture/", picture, name="picture"),
     path(f"{MESSAGE}regenerate/", regenerate_answer, name="regenerate"),
     path(f"{MESSAGE}edit/", edit, name="edit"),
     path(f"{MESSAGE}earlier/", earlier, name="earlier"),
@@ -64,6 +81,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{THREAD}restore/", restore, name="restore"),
     path(f"{THREAD}people/", people, name="people"),
     path(f"{THREAD}people/<uuid:user_id>/remove/", remove_person, name="remove_person"),
+    path(CANVAS, canvas, name="canvas"),
+    path(f"{CANVAS}edit/", canvas_edit, name="canvas_edit"),
+    path(f"{CANVAS}history/", canvas_history, name="canvas_history"),
+    path(f"{CANVAS}difference/", canvas_difference, name="canvas_difference"),
+    path(f"{CANVAS}download/", canvas_download, name="canvas_download"),
+    path(f"{CANVAS}restore/", canvas_restore, name="canvas_restore"),
     path(PLAYGROUND, playground.playground, name="playground"),
     path(f"{PLAYGROUND}threads/", playground.threads, name="playground_threads"),
     path(PLAYGROUND_THREAD, playground.thread, name="playground_thread"),

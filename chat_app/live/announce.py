@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 
 from chat_app.live import records
 from chat_app.live.calls import attach_calls
+from chat_app.live.canvas import render_canvas
 from chat_app.models import Message, Thread, ThreadParticipant
 from one_project.common.publish import publish_on_commit
 
@@ -24,8 +25,13 @@ def render_message(message: Message) -> str:
     return render_to_string("chat/_message.html", {"message": message})
 
 
-def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool = False) -> str:
-    """The HTML of messages in their present state; what is gone or replaced is a removal."""
+def render_changes(
+    thread_id: UUID, message_ids: Sequence[UUID], *, title: bool = False, canvas: bool = False
+) -> str:
+    """The HTML of messages in their present state; what is gone or replaced is a removal.
+
+    ``title``, ``canvas``: the heading and the canvas as well.
+    """
     found = {
         message.pk: message
         for message in Message.objects.filter(pk__in=message_ids, thread_id=thread_id)
@@ -40,7 +46,8 @@ def render_changes(thread_id: UUID, message_ids: Sequence[UUID], *, title: bool 
         if key not in found or found[key].superseded_by_id is not None
     ]
     head = [render_title(Thread.objects.get(pk=thread_id))] if title else []
-    return "\n".join([*head, *gone, *shown])
+    beside = [render_canvas(thread_id)] if canvas else []
+    return "\n".join([*head, *beside, *gone, *shown])
 
 
 def render_answered(thread_id: UUID, messages: Sequence[Message]) -> str:
@@ -60,19 +67,23 @@ def render_title(thread: Thread) -> str:
     return render_to_string("chat/_title.html", {"thread": thread})
 
 
-def announce(thread: Thread, seq: int, message_ids: Sequence[UUID]) -> None:
+def announce(
+    thread: Thread, seq: int, message_ids: Sequence[UUID], *, canvas: bool = False
+) -> None:
     """Publish change ``seq`` of the thread once the transaction has committed."""
     ids, title = tuple(message_ids), thread.title_seq == seq
     publish_on_commit(
-        records.thread_channel(thread.pk), partial(_payload, thread.pk, seq, ids, title)
+        records.thread_channel(thread.pk), partial(_payload, thread.pk, seq, ids, title, canvas)
     )
 
 
-def _payload(thread_id: UUID, seq: int, ids: Sequence[UUID], title: bool) -> bytes:
+def _payload(thread_id: UUID, seq: int, ids: Sequence[UUID], title: bool, canvas: bool) -> bytes:
     html = render_changes(thread_id, ids)
     _last.key, _last.html = tuple((key, seq) for key in ids), html
     if title:
         html = f"{render_title(Thread.objects.get(pk=thread_id))}\n{html}"
+    if canvas:
+        html = f"{render_canvas(thread_id)}\n{html}"
     return records.durable(seq, seq - 1, html)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chat_app.live import records
 from chat_app.live.announce import render_changes
-from chat_app.models import Message, Thread, Turn, TurnStatus
+from chat_app.models import Canvas, Message, Thread, Turn, TurnStatus
 from one_project.common.markdown import StreamRenderer
 
 # A viewer this far behind loads the page again: cheaper for both sides.
@@ -59,7 +59,8 @@ def missed_since(thread_id: UUID, seq: int) -> Missed | None:
         )
         if len(ids) > MAX_CHANGES:
             return Missed(thread.seq, records.RELOAD, [])
-        html = render_changes(thread_id, ids, title=thread.title_seq > seq)
+        written = thread.has_canvas and Canvas.objects.filter(thread=thread, seq__gt=seq).exists()
+        html = render_changes(thread_id, ids, title=thread.title_seq > seq, canvas=written)
         record = records.durable(thread.seq, seq, html)
     return Missed(thread.seq, record, open_answers([thread_id]).get(thread_id, []))
 

@@ -25,13 +25,15 @@ from agents_app.tools.catalogue import Offered
 from agents_app.types import AgentOptions, ContextOptions
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from chat_app.models.messages import MessageQuerySet
+from chat_app.runtime.canvas_text import canvas_notes
 from chat_app.runtime.options import options_of, tool_choice, turn_agent, turn_options, turn_tools
+from chat_app.runtime.recall import recall
 from chat_app.runtime.said import Listener
 from one_project.accounts.models import Organisation, User
 
 # Of a request without tools, for a turn as ``begin_turn`` reads it: the agent's prompts and whom it
 # may delegate to, recent messages, what answers already. The person is one more where tools or
-# variables ask for them, the tools are up to two.
+# variables ask for them, the canvas where the thread has one, the tools are up to two.
 CONTEXT_QUERIES = 4
 # Left free for the answer, where the options do not say: a quarter of the window, at most this.
 ANSWER_RESERVE = 8_192
@@ -110,7 +112,9 @@ def build_context(
     asked = _asked(of, agent, options, prompt, user)
     recent = _recent(asked)
     known = {message.pk for message in recent}
-    found = [message for message in hits if message.pk not in known]
+    found = [message for message in hits if message.pk not in known] or _recalled(
+        asked, recent, prompt_text
+    )
     answering = _answering(asked)
     stored = asked.prompt if isinstance(asked.prompt, Message) else None
     said = [*found, *recent, *([stored] if stored else []), *answering]
@@ -207,8 +211,12 @@ def context_options(options: AgentOptions) -> ContextOptions:
 
 def tellable(thread: Thread) -> MessageQuerySet:
     """Messages of the thread that a model may be told: said to the end, not replaced or hidden."""
+    return _told(thread.messages.all())
+
+
+def _told(rows: MessageQuerySet) -> MessageQuerySet:
     hidden = Q(meta__contains={"skip_context": True})
-    return thread.messages.current().filter(~hidden, status=MessageStatus.SUCCESS)
+    return rows.current().filter(~hidden, status=MessageStatus.SUCCESS)
 
 
 def without_silent_tools(messages: MessageQuerySet) -> MessageQuerySet:
@@ -235,6 +243,29 @@ def _recent(asked: _Asked) -> list[Message]:
     return list(rows.only(*_FIELDS).order_by("-order", "-step_order")[:wanted])[::-1]
 
 
+def _recalled(asked: _Asked, recent: Sequence[Message], prompt_text: str | None) -> list[Message]:
+    """What a search for the question finds, where the options want one (CX-4)."""
+    prompt = asked.prompt
+    text = prompt_text or (prompt.text if isinstance(prompt, Message) else prompt) or ""
+    if not asked.context.search_options.is_on or not text:
+        return []
+    order = recent[0].order if recent else prompt.order if isinstance(prompt, Message) else None
+    return recall(
+        asked.thread,
+        text,
+        asked.context,
+        organisation=asked.organisation(),
+        person=asked.user() or asked.thread.created_by,
+        before_order=order,
+        rows=tellable_everywhere(asked.organisation()),
+    )
+
+
+def tellable_everywhere(organisation: Organisation) -> MessageQuerySet:
+    """As ``tellable``, of all threads, without the use of tools."""
+    return without_silent_tools(_told(Message.objects.filter(organisation=organisation)))
+
+
 def _answering(asked: _Asked) -> list[Message]:
     """What has been said to the prompt already: earlier steps of the turn, other agents."""
     if not isinstance(asked.prompt, Message):
@@ -251,7 +282,7 @@ def _system(asked: _Asked) -> tuple[ChatMessage, ...]:
     if variables_in(told):
         told = fill_variables(told, _variables(asked))
     summary = asked.thread.summary if asked.context.recent_messages else ""
-    texts = [told, f"{SUMMARY}{summary}" if summary else ""]
+    texts = [told, f"{SUMMARY}{summary}" if summary else "", canvas_notes(asked.thread)]
     whole = "\n\n".join(text for text in texts if text)
     # One message: some servers take no second one.
     return (ChatMessage.text("system", whole),) if whole else ()

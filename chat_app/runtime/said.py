@@ -1,6 +1,9 @@
-"""Stored messages as a model is told them: kinds become roles here and nowhere else."""
+"""Stored messages as a model is told them: kinds become roles here and nowhere else.
 
-from collections.abc import Iterable, Iterator
+Their files are read here, so a message with files is told outside of transactions only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +16,12 @@ from agents_app.providers.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from agents_app.services.telling_files import tell_files
 from chat_app.models import Message, MessageKind
+
+# Pictures of earlier messages that are shown again, newest first; each costs about 750 tokens.
+PICTURES_AGAIN = 8
+PICTURE_BYTES_AGAIN = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +39,38 @@ class Listener:
 
     def hear(self, messages: Iterable[Message]) -> tuple[ChatMessage, ...]:
         """The messages in their order; those that leave nothing to say are left out."""
-        return tuple(told for message in messages for told in self._told(message))
+        said = list(messages)
+        files = _read_files(said, again=True)
+        return tuple(told for message in said for told in self._told(message, files))
 
     def hear_prompt(self, message: Message | None, text: str | None) -> tuple[ChatMessage, ...]:
         """The prompt: a stored message, a new text, or the text in the stored one's place."""
         if message is None:
             return (ChatMessage.text("user", text),) if text else ()
         said = message.text if text is None else text
-        return tuple(self._by_user(message, said))
+        return tuple(self._by_user(message, said, _read_files([message], again=False)))
 
-    def _told(self, message: Message) -> Iterator[ChatMessage]:
+    def _told(self, message: Message, files: Mapping[str, Part]) -> Iterator[ChatMessage]:
         if message.kind == MessageKind.USER:
-            yield from self._by_user(message, message.text)
+            yield from self._by_user(message, message.text, files)
         elif message.kind == MessageKind.SYSTEM:
             if message.text:
                 yield ChatMessage.text("system", message.text)
         else:
             yield from self._by_agent(message)
 
-    def _by_user(self, message: Message, text: str) -> Iterator[ChatMessage]:
+    def _by_user(
+        self, message: Message, text: str, files: Mapping[str, Part]
+    ) -> Iterator[ChatMessage]:
         named = self.several_people and message.author_name
         parts: list[Part] = []
         if text:
             parts.append(TextPart(f"{message.author_name}: {text}" if named else text))
-        parts += [part for part in message.parts if isinstance(part, FilePart)]
+        parts += [
+            files.get(part.file_id or "", part)
+            for part in message.parts
+            if isinstance(part, FilePart)
+        ]
         if parts:
             yield ChatMessage("user", tuple(parts))
 
@@ -86,3 +102,29 @@ class Listener:
 
     def _is_other_agent(self, message: Message) -> bool:
         return self.agent is not None and message.agent_id not in {self.agent.pk, None}
+
+
+def _read_files(messages: Sequence[Message], *, again: bool) -> Mapping[str, Part]:
+    """What is told of the stored files of people's messages, by id.
+
+    ``again``: they were said before, so only some of their pictures are shown.
+    """
+    carrying = [message for message in messages if message.kind == MessageKind.USER]
+    stored = [
+        (message, part)
+        for message in carrying
+        for part in (message.parts if message.content else ())
+        if isinstance(part, FilePart) and part.file_id is not None
+    ]
+    if not stored:
+        return {}
+    pictures: list[str] = []
+    left = PICTURE_BYTES_AGAIN
+    for _, part in reversed(stored):
+        if part.is_image and part.file_id and (not again or len(pictures) < PICTURES_AGAIN):
+            left -= (part.size or 0) if again else 0
+            if left >= 0:
+                pictures.append(part.file_id)
+    # All are of one organisation, as their threads are of one person's context in it.
+    organisation_id = stored[0][0].organisation_id
+    return tell_files(organisation_id, [part for _, part in stored], pictures=set(pictures))

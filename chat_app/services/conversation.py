@@ -4,6 +4,7 @@ Each commits the message, the pending answer and the Turn in one transaction; on
 worker woken. A repeated request (same client key) returns what the first one made.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from chat_app.services.asking import (
     pending_answer,
     turn_of_key,
 )
+from chat_app.services.attachments import attached_parts
 from chat_app.services.changes import Change, changing
 from chat_app.services.messages import place_messages
 from chat_app.services.stopping import SENT_INSTEAD, withdraw_calls
@@ -60,6 +62,7 @@ def send_agent_message(
     speaker: Agent | None = None,
     asked_by: User | None = None,
     limited: bool = False,
+    files: Sequence[UUID | str] = (),
 ) -> tuple[Message, Turn | None]:
     """Say ``content`` in the thread; a user message asks the agent for an answer.
 
@@ -67,6 +70,7 @@ def send_agent_message(
     thread's agent) or who speaks (agent message). ``tool_call`` and ``result`` attach the use of a
     tool. ``answer`` overrides whether an answer is asked for; ``options`` are AgentOptions for it.
     ``limited``: the rate limits of people hold (raises RateLimited; nothing was said then).
+    ``files``: what ``author`` attaches, by id (raises as ``attachable_files``).
     ``speaker``: the agent that asks on behalf of ``asked_by`` (a delegation). What waits for a
     person in the thread is denied: something else was said instead. Returns the message and its
     turn.
@@ -74,6 +78,7 @@ def send_agent_message(
     if kind not in {MessageKind.USER, MessageKind.AGENT, MessageKind.SYSTEM}:
         raise InvalidInput("The kind of a message is user, agent or system.")
     parts = _parts(checked_text(content), tool_call, result)
+    parts += attached_parts(thread.organisation_id, author, files)
     draft = MessageDraft(kind=kind, parts=parts, author=author, client_key=client_key)
     if kind == MessageKind.AGENT:
         draft.agent = agent or thread.agent
@@ -125,6 +130,7 @@ def continue_thread(
     agent: Agent | None = None,
     client_key: UUID | None = None,
     limited: bool = False,
+    files: Sequence[UUID | str] = (),
 ) -> Turn:
     """Say something as ``user`` and ask for an answer. Raises Conflict when nobody can answer;
     nothing has been said then."""
@@ -136,6 +142,7 @@ def continue_thread(
             agent=agent,
             client_key=client_key,
             limited=limited,
+            files=files,
         )
         if turn is None:
             raise Conflict(NOBODY)
@@ -150,6 +157,7 @@ def start_thread(
     message: str,
     client_key: UUID | None = None,
     limited: bool = False,
+    files: Sequence[UUID | str] = (),
 ) -> tuple[Thread, Turn]:
     """Begin a thread with a first message; a repeated request finds the first one's thread.
 
@@ -164,7 +172,12 @@ def start_thread(
             if limited:
                 take_thread(organisation, user)
             turn = continue_thread(
-                thread, user=user, message=message, client_key=client_key, limited=limited
+                thread,
+                user=user,
+                message=message,
+                client_key=client_key,
+                limited=limited,
+                files=files,
             )
             return thread, turn
     except IntegrityError:

@@ -12,6 +12,7 @@ from agents_app.services.tool_calls import settle_call
 from agents_app.tools.definitions import ToolContext, ToolError, Waiting
 from chat_app.models import Message, MessageKind, Thread, ThreadParticipant, Turn, TurnStatus
 from chat_app.services.changes import Change
+from chat_app.services.citations import told_elsewhere
 from chat_app.services.conversation import send_agent_message
 from chat_app.services.turns import after_turns
 from one_project.common.text import clean_line
@@ -122,7 +123,7 @@ def give_result(call_id: UUID, turn_id: UUID) -> None:
     if call is None or turn is None:
         return
     said = list(turn.messages.filter(kind=MessageKind.AGENT).in_order())
-    text = "\n\n".join(message.text for message in said if message.text)
+    text = "\n\n".join(told_elsewhere(message) for message in said if message.text)
     if turn.status == TurnStatus.SUCCESS and text:
         outcome = ToolOutcome(status=CallStatus.SUCCEEDED, output={"answer": text}, told=cut(text))
     else:

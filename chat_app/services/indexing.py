@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Max
 from django.utils import timezone
 
 from agents_app.search.texts import content_hash, folded
@@ -31,16 +32,17 @@ def index_messages(thread: Thread, ids: Sequence[UUID]) -> None:
     request_embedding(ENTRIES, thread.organisation_id, changed)
 
 
-def index_edit(edit: ThreadEdit, order: int) -> None:
-    """Make an edit of the canvas searchable; ``order``: that of the prompt it belongs to."""
+def index_edit(edit: ThreadEdit) -> None:
+    """Make an edit of the canvas searchable, at the place of the newest prompt."""
     text = edit_text(edit.before, edit.after)
+    newest = edit.thread.messages.aggregate(order=Max("order"))["order"]
     with in_tenant(edit.organisation_id):
         entry = SearchEntry(
             organisation_id=edit.organisation_id,
             thread_id=edit.thread_id,
             kind=EntryKind.EDIT,
             edit=edit,
-            order=order,
+            order=newest or 0,
             said_at=edit.created_at,
             content_hash=content_hash(text),
         )

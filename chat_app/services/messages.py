@@ -20,6 +20,12 @@ from chat_app.conf import (
 from chat_app.errors import InvalidOrder, MessageNotFound
 from chat_app.models import Message, MessageKind, MessageStatus, Thread
 from chat_app.models.messages import is_tool_message, text_of
+from chat_app.services.attachments import (
+    file_ids,
+    files_changed,
+    release_files_of,
+    without_large_data,
+)
 from chat_app.services.changes import Change, changing
 from chat_app.types import MessageDraft
 
@@ -41,8 +47,10 @@ def save_messages(
     ``prompt`` appends to that message's order (MS-3); ``order`` names one, or ``"next"`` a new one
     (MS-4, MS-5); ``pending`` lets the first draft take that message's place (MS-9);
     ``fail_pending`` fails what was left pending, of the prompt's order where one is given (MS-10).
-    Raises InvalidOrder (MS-6, MS-7).
+    Large data in their parts is stored as files (FI-1). Raises InvalidOrder (MS-6, MS-7).
     """
+    for draft in drafts:
+        draft.parts = without_large_data(thread.organisation_id, draft.parts, draft.author)
     with changing(thread.pk) as change:
         return place_messages(
             change, drafts, prompt=prompt, order=order, pending=pending, fail_pending=fail_pending
@@ -64,6 +72,7 @@ def place_messages(
     if fail_pending:
         _fail_pending(change, prompt, but=pending)
     placer = _Placer(change.thread, prompt, order)
+    lost = file_ids(pending.content) if pending is not None else []
     inherited = prompt.error if prompt and prompt.status == MessageStatus.FAILED else None
     placed: list[Message] = []
     for index, draft in enumerate(drafts):
@@ -80,6 +89,8 @@ def place_messages(
             message.save()
         placed.append(message)
     Message.objects.bulk_create(placed[1:] if pending is not None else placed)
+    carried = [key for message in placed for key in file_ids(message.content)]
+    files_changed(change.thread.organisation_id, before=lost, after=carried)
     return placed
 
 
@@ -233,7 +244,10 @@ def update_message(thread: Thread, message_id: UUID, **fields: object) -> Messag
         for name, value in fields.items():
             setattr(message, name, value)
         if isinstance(parts, list):
+            before = file_ids(message.content)
             set_parts(message, parts)
+            after = file_ids(message.content)
+            files_changed(message.organisation_id, before=before, after=after)
         change.touch(message)
         message.save()
         return message
@@ -244,6 +258,7 @@ def delete_messages(thread: Thread, ids: Sequence[UUID]) -> list[UUID]:
     with changing(thread.pk) as change:
         rows = list(change.thread.messages.filter(pk__in=ids).values_list("pk", "order"))
         existing = [pk for pk, _ in rows]
+        release_files_of(existing)
         change.thread.messages.filter(pk__in=existing).delete()
         _forget_told(change, [order for _, order in rows])
         change.message_ids.extend(existing)
@@ -267,6 +282,7 @@ def delete_by_order(
             if start <= (message.order, message.step_order) < end
         ][: DELETE_BY_ORDER_BATCH + 1]
         batch = places[:DELETE_BY_ORDER_BATCH]
+        release_files_of([pk for _, _, pk in batch])
         change.thread.messages.filter(pk__in=[pk for _, _, pk in batch]).delete()
         _forget_told(change, [order for order, _, _ in batch])
         change.message_ids.extend(pk for _, _, pk in batch)

@@ -19,6 +19,8 @@ from one_project.common.cursors import read_moment, read_numbers, write_cursor
 from one_project.common.text import clean_line
 
 SEARCH_LIMIT = 10
+# Messages before a hit, itself included, and after it; the page loads the others as one scrolls.
+AROUND = 10
 ROLES = {
     MessageKind.USER: "user",
     MessageKind.AGENT: "assistant",
@@ -78,6 +80,26 @@ def get_thread_messages(
     attach_calls(page)
     following = write_cursor(page[-1].order, page[-1].step_order) if more and page else None
     return MessagePage(page, is_done=not more, continue_cursor=following)
+
+
+def messages_around(
+    thread: Thread, message: Message, *, page_size: int = AROUND
+) -> tuple[MessagePage, MessagePage]:
+    """The page that ends with ``message`` (newest first), and the one after it (oldest first)."""
+    older = get_thread_messages(
+        thread,
+        cursor=write_cursor(message.order, message.step_order + 1),
+        page_size=page_size,
+        current_only=True,
+    )
+    newer = get_thread_messages(
+        thread,
+        cursor=write_cursor(message.order, message.step_order),
+        page_size=page_size,
+        newest_first=False,
+        current_only=True,
+    )
+    return older, newer
 
 
 def _beyond(order: int, step: int, *, newest_first: bool) -> Q:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from agents_app.providers.parts import TextPart
+from agents_app.providers.parts import FilePart, TextPart
 from billing_app.services.sending import take_message
 from chat_app.errors import MessageNotFound
 from chat_app.live.announce import announce_inbox
@@ -69,7 +69,8 @@ def edit_message(
     client_key: UUID | None = None,
     limited: bool = False,
 ) -> Turn | None:
-    """Ask a changed question: a new order begins from it, the old one stays reachable.
+    """Ask a changed question: a new order begins from it, the old one stays reachable. Its files
+    stay with it.
 
     Only the latest question and only by who wrote it; raises Conflict otherwise, and while it is
     still being answered.
@@ -84,9 +85,13 @@ def edit_message(
             raise Conflict("Please stop the answer before changing the question.")
         asked = next((answer.agent for answer in answers if answer.agent), None)
         answerer = asked or change.thread.agent
+        files = [part for part in old.parts if isinstance(part, FilePart)]
         drafts = [
             MessageDraft(
-                kind=MessageKind.USER, parts=[TextPart(cleaned)], author=user, client_key=client_key
+                kind=MessageKind.USER,
+                parts=[TextPart(cleaned), *files],
+                author=user,
+                client_key=client_key,
             )
         ]
         if answerer:

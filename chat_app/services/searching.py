@@ -95,8 +95,6 @@ def snippets(
         stop_sel=_STOP,
         max_words=SNIPPET_WORDS,
         min_words=SNIPPET_WORDS // 2,
-        max_fragments=2,
-        fragment_delimiter=" … ",
     )
     keys = [one.entry.pk for one in found]
     with in_tenant(organisation.pk):

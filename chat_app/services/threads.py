@@ -15,7 +15,9 @@ from chat_app.conf import DELETE_BATCH, TITLE_LIMIT
 from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce_inbox, announce_revoked
 from chat_app.models import Message, Thread, ThreadParticipant, ThreadStatus, TitleBy, Turn
+from chat_app.services.attachments import release_files_of
 from chat_app.services.changes import changing
+from chat_app.services.citations import forget_citations
 from one_project.accounts.access import access_membership
 from one_project.accounts.models import Organisation, User
 from one_project.accounts.services.events import record_event
@@ -141,7 +143,10 @@ def purge_thread(thread_id: UUID) -> None:
     ):
         with transaction.atomic():
             # A turn goes with the last message it wrote; what it wrote before does without it.
-            Turn.objects.filter(thread_id=thread_id, message_id__in=ids).delete()
+            turns = Turn.objects.filter(thread_id=thread_id, message_id__in=ids)
+            forget_citations(list(turns))
+            turns.delete()
+            release_files_of(ids)
             Message.objects.filter(pk__in=ids).delete()
     with transaction.atomic():
         for call in ToolCall.objects.open().filter(child_thread_id=thread_id):

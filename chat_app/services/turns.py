@@ -37,6 +37,7 @@ from chat_app.models import (
     TurnStatus,
 )
 from chat_app.services.changes import Change, changing
+from chat_app.services.citations import cited_parts
 from chat_app.services.messages import set_parts
 from one_project.accounts.services.events import record_event
 from one_project.workflows.errors import TryLater
@@ -205,7 +206,8 @@ def _finish(turn: Turn, outcome: Outcome, work: Claimed | None) -> None:
 def store_answer(change: Change, turn: Turn, outcome: Outcome) -> Message:
     """What the model said in this step, in its message; its calls, in the ledger."""
     message = change.thread.messages.select_for_update(of=("self",)).get(pk=turn.message_id)
-    set_parts(message, list(outcome.parts))
+    parts, message.sources = cited_parts(turn.organisation_id, turn.pk, outcome.parts)
+    set_parts(message, parts)
     failed = outcome.status == TurnStatus.FAILED
     message.status = MessageStatus.FAILED if failed else MessageStatus.SUCCESS
     message.error = (outcome.error or AgentExecutionError.user_message) if failed else ""

@@ -11,8 +11,9 @@ from agents_app.errors import AgentExecutionError
 from chat_app.live.announce import render_message
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from chat_app.templatetags.calls import asks_people, used
+from chat_app.templatetags.citations import render_cited
 from one_project.accounts.models import Membership, User
-from one_project.common.markdown import StreamRenderer, render
+from one_project.common.markdown import StreamRenderer
 
 register = template.Library()
 
@@ -30,7 +31,7 @@ def message_body(message: Message) -> SafeString:
         turn = turn_of(message)
         snapshot = StreamRenderer.resume(turn.partial if turn else "").snapshot()
         return mark_safe(snapshot)  # noqa: S308 - sanitised by the renderer
-    closed = render(message.text)
+    closed = render_cited(message)
     return mark_safe(f'<div class="closed">{closed}</div><div class="open"></div>')  # noqa: S308
 
 

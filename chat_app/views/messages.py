@@ -18,7 +18,8 @@ from chat_app.services.conversation import send_agent_message
 from chat_app.services.revising import edit_message, regenerate
 from chat_app.services.stopping import stop_turn
 from chat_app.views.answers import changed_messages, go_to_thread, is_htmx, said_messages
-from chat_app.views.pages import answers_with_page, older_messages, render_thread
+from chat_app.views.attachments import with_uploads, without_attached
+from chat_app.views.pages import answers_with_page, more_messages, render_thread
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import Conflict, InvalidInput
@@ -31,12 +32,14 @@ def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
     """POST says something in the thread; GET gives the messages before the cursor ``before``."""
     thread = access_thread(request.user, thread_id)
     if request.method != "POST":
-        return older_messages(request, thread)
+        return more_messages(request, thread)
     posted = posted_message(request)
     agent = None
     if posted.agent_id:
         agent = access_agent(request.user, request.organisation, posted.agent_id)
+    files = posted.files
     try:
+        files = with_uploads(request, thread.organisation_id, posted.files)
         message, turn = send_agent_message(
             thread,
             content=posted.text,
@@ -44,12 +47,14 @@ def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
             agent=agent,
             client_key=posted.client_key,
             limited=True,
+            files=files,
         )
     except (InvalidInput, RateLimited) as error:
         if not answers_with_page(request):
             raise
-        return render_thread(request, thread, text=posted.text, error=error)
-    return said_messages(request, thread, [message, *([turn.message] if turn else [])])
+        return render_thread(request, thread, text=posted.text, files=files, error=error)
+    said = said_messages(request, thread, [message, *([turn.message] if turn else [])])
+    return without_attached(said) if files and is_htmx(request) else said
 
 
 @require_POST

@@ -1,6 +1,7 @@
 """The two pages of the chat: an empty conversation, and a thread."""
 
 import math
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -16,9 +17,10 @@ from chat_app.conf import VISIBLE_PAGE
 from chat_app.forms import asked_cursor, posted_message
 from chat_app.models import Message, Thread
 from chat_app.services.conversation import start_thread
-from chat_app.services.reading import MessagePage, get_thread_messages
+from chat_app.services.reading import MessagePage, get_thread_messages, messages_around
 from chat_app.services.threads import mark_read
 from chat_app.views.answers import go_to_thread, is_htmx
+from chat_app.views.attachments import attached_now, with_uploads
 from chat_app.views.sidebar import sidebar_of
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
@@ -45,7 +47,9 @@ def home(request: MemberRequest) -> HttpResponse:
     if request.method != "POST":
         return _home(request)
     posted = posted_message(request)
+    files = posted.files
     try:
+        files = with_uploads(request, request.organisation.pk, posted.files)
         agent = access_agent(request.user, request.organisation, posted.agent_id)
         thread, _ = start_thread(
             request.organisation,
@@ -54,16 +58,22 @@ def home(request: MemberRequest) -> HttpResponse:
             message=posted.text,
             client_key=posted.client_key,
             limited=True,
+            files=files,
         )
     except (InvalidInput, RateLimited) as error:
         if not answers_with_page(request):
             raise
-        return _home(request, text=posted.text, agent_id=posted.agent_id, error=error)
+        return _home(request, text=posted.text, agent_id=posted.agent_id, files=files, error=error)
     return go_to_thread(request, thread)
 
 
 def _home(
-    request: MemberRequest, *, text: str = "", agent_id: str = "", error: AppError | None = None
+    request: MemberRequest,
+    *,
+    text: str = "",
+    agent_id: str = "",
+    files: Sequence[str] = (),
+    error: AppError | None = None,
 ) -> HttpResponse:
     agents = usable_agents(request)
     wanted = parse_id(agent_id or clean_line(request.GET.get("agent"), 64))
@@ -74,6 +84,7 @@ def _home(
         "chosen": chosen,
         "client_key": new_id(),
         "text": text,
+        "attached": attached_now(request, request.organisation.pk, files),
         "error": error,
     }
     return _page(request, "chat/home.html", context, error)
@@ -99,38 +110,51 @@ def thread_page(request: MemberRequest, thread_id: UUID) -> HttpResponse:
     """The thread with its newest messages, or those before the cursor ``before``."""
     thread = access_thread(request.user, thread_id)
     if is_htmx(request):
-        return older_messages(request, thread)
+        return more_messages(request, thread)
     mark_read(thread, user=request.user)
     return render_thread(request, thread)
 
 
 def render_thread(
-    request: MemberRequest, thread: Thread, *, text: str = "", error: AppError | None = None
+    request: MemberRequest,
+    thread: Thread,
+    *,
+    text: str = "",
+    files: Sequence[str] = (),
+    error: AppError | None = None,
 ) -> HttpResponse:
-    """The whole page; ``text`` and ``error`` after a form that could not be used."""
+    """The whole page; ``text``, ``files`` and ``error`` after a form that could not be used."""
     # The thread row was read before the messages: what changes in between has a higher number
     # than the page's and comes again over the socket.
-    found = _messages(request, thread)
-    context = {
+    older, newer = _messages(request, thread)
+    found = older.page[::-1] + newer.page
+    context: dict[str, object] = {
         "thread": thread,
-        "messages_page": found,
-        "shown": _shown(found),
-        "own_open": _own_open(found.page, request),
+        "older": older.continue_cursor,
+        "newer": newer.continue_cursor,
+        "shown": found,
+        "own_open": _own_open(found, request),
         "may_delete": thread.created_by_id == request.user.pk or request.membership.is_admin,
         "sidebar": sidebar_of(request, current=str(thread.pk)),
         "agents": usable_agents(request),
         "people": _others(thread, request.user),
         "client_key": new_id(),
         "text": text,
+        "attached": attached_now(request, thread.organisation_id, files),
         "error": error,
     }
     return _page(request, "chat/thread.html", context, error)
 
 
-def older_messages(request: MemberRequest, thread: Thread) -> HttpResponse:
-    """The page of messages before the cursor, with what loads the next one."""
-    found = _messages(request, thread)
-    context = {"thread": thread, "messages_page": found, "shown": _shown(found)}
+def more_messages(request: MemberRequest, thread: Thread) -> HttpResponse:
+    """The page of messages before or after a cursor, with what loads the next one."""
+    older, newer = _messages(request, thread)
+    context: dict[str, object] = {
+        "thread": thread,
+        "older": older.continue_cursor,
+        "newer": newer.continue_cursor,
+        "shown": older.page[::-1] + newer.page,
+    }
     return render(request, "chat/_messages.html", context)
 
 
@@ -150,17 +174,26 @@ def _others(thread: Thread, user: User) -> list[User]:
     return list(found.order_by("name", "email")[:NAMED])
 
 
-def _messages(request: MemberRequest, thread: Thread) -> MessagePage:
-    return get_thread_messages(
+NO_MORE = MessagePage([], is_done=True, continue_cursor=None)
+
+
+def _messages(request: MemberRequest, thread: Thread) -> tuple[MessagePage, MessagePage]:
+    """What the address asks for: messages before a cursor, after one, around one (``at``), or the
+    newest. First those with what is older before them (newest first), then those that follow."""
+    if at := parse_id(request.GET.get("at")):
+        # One that was replaced or is gone leads to the thread as it is.
+        message = thread.messages.current().filter(pk=at).first()
+        if message is not None:
+            return messages_around(thread, message)
+    after = asked_cursor(request, "after")
+    found = get_thread_messages(
         thread,
-        cursor=asked_cursor(request, "before"),
+        cursor=after or asked_cursor(request, "before"),
         page_size=VISIBLE_PAGE,
+        newest_first=not after,
         current_only=True,
     )
-
-
-def _shown(found: MessagePage) -> list[Message]:
-    return list(reversed(found.page))
+    return (NO_MORE, found) if after else (found, NO_MORE)
 
 
 def _own_open(messages: list[Message], request: MemberRequest) -> Message | None:

@@ -1,6 +1,6 @@
 """The list of threads at the side: grouped by day, searched by title, loaded page by page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +13,7 @@ from chat_app.forms import asked_cursor, asked_sum
 from chat_app.models import Thread
 from chat_app.services.inbox import waiting_count
 from chat_app.services.reading import list_threads, unread_count
+from chat_app.services.searching import Snippet, search_messages, snippets
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.accounts.models import Role, User
@@ -22,6 +23,8 @@ from one_project.common.text import clean_line
 PAGE = 30
 # A list that was scrolled far is refreshed as far, up to here.
 LONGEST = 300
+# Messages below the titles that a search finds.
+HITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Sidebar:
     after: str
     unread: int
     waiting: int
+    messages: list[Snippet] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -76,6 +80,11 @@ def sidebar_of(request: MemberRequest, *, current: str = "") -> Sidebar:
         cursor=asked_cursor(request, "cursor"),
         page_size=asked_sum(request, "shown", low=PAGE, high=LONGEST),
     )
+    hits = []
+    if query:
+        hits = search_messages(
+            request.organisation, user=request.user, text=query, limit=HITS, prefix=True
+        )
     return Sidebar(
         groups=_grouped(found.page, request.user),
         # A search shows its best hits only.
@@ -90,6 +99,7 @@ def sidebar_of(request: MemberRequest, *, current: str = "") -> Sidebar:
             request.organisation,
             is_staff=request.membership.role != Role.MEMBER,
         ),
+        messages=snippets(request.organisation, query, hits, prefix=True),
     )
 
 

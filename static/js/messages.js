@@ -3,7 +3,7 @@ export const byId = (id) => document.getElementById(id);
 export const box = byId("messages");
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 const { viewer } = document.body.dataset;
-let [following, held] = [true, 0];
+let [following, held] = [!box?.querySelector(":target, .newer"), 0];
 const articles = () => [...box.querySelectorAll("article")];
 const toEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight;
 export const isAtEnd = () => toEnd() < 80;
@@ -48,8 +48,8 @@ function put(fresh, old) {
   // The socket and the answer to a form bring the same message: its latest state stays.
   if (old && compare(fresh, old, "seq", "attempt", "n") <= 0) return;
   const before = articles().findLast((a) => a.dataset.order && compare(a, fresh, "order", "step") < 0);
-  // What lies before all that is loaded comes with its page.
-  if (!old && !before && box.querySelector(".older")) return;
+  // What lies before or after all that is loaded comes with its page.
+  if (!old && box.querySelector(before ? `#${before.id}:has(+ .newer)` : ".older")) return;
   box.querySelector(`.sending[data-client-key="${fresh.dataset.clientKey}"]`)?.remove();
   // What a person has opened or is writing in it stays.
   for (const { id, open, value } of old?.querySelectorAll("details, textarea") ?? [])

@@ -49,7 +49,7 @@ function answered({ successful, requestConfig, xhr }) {
   const { text, client_key } = requestConfig.parameters;
   const sending = box?.querySelector(`.sending[data-client-key="${client_key}"]`);
   failed = successful || (box && !sending) ? null : { text, client_key };
-  if (successful) write(box ? input.value : "");
+  if (successful) write(box ? input.value : ""), box?.querySelector(".newer") && location.assign(location.pathname);
   else if (sending) write(input.value ? `${text}\n${input.value}` : text);
   sending?.remove();
   if (!successful) hold(Number(xhr.getResponseHeader("Retry-After")));

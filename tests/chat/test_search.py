@@ -20,6 +20,7 @@ from chat_app.runtime.context import fetch_context, tellable
 from chat_app.search.entries import ENTRIES
 from chat_app.search.finding import Found, Where, find_entries
 from chat_app.search.ranges import with_ranges
+from chat_app.services.canvas import Editor, create_canvas
 from chat_app.services.messages import save_messages, update_message
 from chat_app.services.searching import search_messages, snippets
 from chat_app.types import MessageDraft
@@ -331,3 +332,10 @@ def test_snippets_mark_the_words_and_nothing_else(world: World, thread: Thread) 
     [snippet] = snippets(world.organisation, "herons", found)
     assert "<mark>heron</mark>" in snippet.html
     assert "<script>" not in snippet.html
+
+
+def test_edits_of_the_canvas_are_found_by_what_they_say(world: World, thread: Thread) -> None:
+    create_canvas(thread.pk, by=Editor(user=world.alice), text="The roof needs slate.")
+    [found] = search_messages(world.organisation, user=world.alice, text="slates")
+    assert found.edit is not None
+    assert search_messages(world.organisation, user=world.bob, text="slates") == []

@@ -117,7 +117,7 @@ def test_editing_asks_the_changed_question(world: World, alice: Client) -> None:
         ("user", "success"),
         ("agent", "pending"),
     ]
-    assert alice.get(f"/chat/{thread.pk}/").content.decode().count("<article id=") == 2
+    assert alice.get(f"/chat/{thread.pk}/").content.decode().count('<article id="message-') == 2
 
 
 def test_only_the_author_can_edit(world: World, client: Client) -> None:

@@ -20,9 +20,12 @@ from django.utils import timezone
 from agents_app.models import CallStatus, Tool, ToolCall
 from agents_app.runtime.agent import agent_of
 from agents_app.services.agents import create_agent
+from agents_app.services.collections import create_collection
+from agents_app.services.documents import add_text
 from agents_app.services.prompts import create_prompt
 from chat_app.models import Thread, Turn
 from chat_app.routing import websocket_urlpatterns
+from chat_app.services.canvas import Editor, create_canvas
 from chat_app.services.conversation import continue_thread
 from chat_app.services.escalations import escalate
 from chat_app.services.playground import Asked, start_trial
@@ -40,6 +43,9 @@ MEMBERS = (LOGIN, 200, 200, 200, 200, 200)
 PARTICIPANTS = (LOGIN, 404, 200, 404, 404, 200)
 # A private agent, prompt and tool of the member; admins may change all of the organisation.
 EDITORS = (LOGIN, 404, 200, 404, 200, 200)
+# A private collection of the member: not even admins may know of it.
+READERS = (LOGIN, 404, 200, 404, 404, 404)
+OF_READERS = (LOGIN, 404, 303, 404, 404, 404)
 # The playground: for plain members it does not exist; an outsider has one of their own.
 STAFF = (LOGIN, 200, 404, 200, 200, 200)
 OF_STAFF = (LOGIN, 404, 404, 200, 200, 200)
@@ -57,6 +63,12 @@ ROWS: dict[str, Row] = {
     "chat:root": ("get", (302,) * 6, {}),
     "chat:home": ("get", MEMBERS, {}),
     "chat:sidebar": ("get", MEMBERS, {}),
+    "chat:search": ("get", MEMBERS, {}),
+    # Without a file there is nothing to store; the message of the case carries none.
+    "chat:upload": ("post", (LOGIN, 422, 422, 422, 422, 422), {}),
+    "chat:thread_upload": ("post", (LOGIN, 404, 422, 404, 404, 422), {}),
+    "chat:attachment": ("get", (LOGIN, 404, 404, 404, 404, 404), {}),
+    "chat:picture": ("get", (LOGIN, 404, 404, 404, 404, 404), {}),
     "chat:thread": ("get", PARTICIPANTS, {}),
     "chat:messages": ("post", (LOGIN, 404, 303, 404, 404, 303), {"text": "Hello"}),
     "chat:regenerate": ("post", (LOGIN, 404, 409, 404, 404, 409), {}),
@@ -85,6 +97,12 @@ ROWS: dict[str, Row] = {
     "chat:hand_back": ("post", (LOGIN, 404, 403, 404, 404, 409), {}),
     "chat:take_over": ("post", (LOGIN, 404, 404, 303, 303, 303), {}),
     "chat:tick_task": ("post", (LOGIN, 404, 303, 404, 404, 404), {}),
+    "chat:canvas": ("get", PARTICIPANTS, {}),
+    "chat:canvas_edit": ("post", (LOGIN, 404, 303, 404, 404, 303), {"text": "Hello"}),
+    "chat:canvas_history": ("get", PARTICIPANTS, {}),
+    "chat:canvas_difference": ("get", PARTICIPANTS, {}),
+    "chat:canvas_download": ("get", PARTICIPANTS, {}),
+    "chat:canvas_restore": ("post", (LOGIN, 404, 409, 404, 404, 409), {"version": "1"}),
     "chat:playground": ("get", STAFF, {}),
     "chat:playground_threads": ("get", STAFF, {}),
     "chat:playground_thread": ("get", OF_STAFF, {}),
@@ -127,6 +145,30 @@ ROWS: dict[str, Row] = {
     ),
     "agents:tool": ("get", EDITORS, {}),
     "agents:delete_tool": ("post", (LOGIN, 404, 303, 404, 303, 303), {}),
+    # A private collection of the member with a document: not even for admins.
+    "knowledge:home": ("get", MEMBERS, {}),
+    "knowledge:live": ("get", MEMBERS, {}),
+    "knowledge:search": ("get", MEMBERS, {"q": "rain"}),
+    "knowledge:new": ("get", MEMBERS, {}),
+    # Without a file there is nothing to store.
+    "knowledge:upload": ("post", (LOGIN, 422, 422, 422, 422, 422), {}),
+    "knowledge:collection": ("get", READERS, {}),
+    "knowledge:collection_live": ("get", READERS, {}),
+    "knowledge:collection_upload": ("post", (LOGIN, 404, 422, 404, 404, 404), {}),
+    "knowledge:text": ("get", READERS, {}),
+    "knowledge:web": ("get", READERS, {}),
+    "knowledge:settings": ("get", READERS, {}),
+    "knowledge:share": ("post", OF_READERS, {"share_mode": "private"}),
+    "knowledge:delete": ("post", OF_READERS, {}),
+    "knowledge:document": ("get", READERS, {}),
+    "knowledge:original": ("get", READERS, {}),
+    "knowledge:edit_document": ("get", READERS, {}),
+    "knowledge:rename": ("post", OF_READERS, {"title": "Diary"}),
+    "knowledge:weigh": ("post", OF_READERS, {"importance": "2"}),
+    "knowledge:refresh": ("post", (LOGIN, 404, 409, 404, 404, 404), {}),
+    "knowledge:cancel": ("post", OF_READERS, {}),
+    "knowledge:retry": ("post", (LOGIN, 404, 409, 404, 404, 404), {}),
+    "knowledge:remove": ("post", OF_READERS, {}),
     "workflows:list": ("get", MEMBERS, {}),
     "workflows:live_list": ("get", MEMBERS, {}),
     "workflows:pools": ("get", (LOGIN, 200, 403, 200, 200, 200), {}),
@@ -194,6 +236,9 @@ class Case:
             "<uuid:call_id>": self.made["call"],
             "<uuid:escalation_id>": self.made["escalation"],
             "<uuid:task_id>": self.made["task"],
+            "<uuid:file_id>": self.turn.pk,
+            "<uuid:collection_id>": self.made["collection"],
+            "<uuid:document_id>": self.made["document"],
         }.items():
             route = route.replace(name, str(value))
         return "/" + route
@@ -234,17 +279,21 @@ def waiting_for_people(world: World, thread: Thread) -> dict[str, UUID]:
         expires_at=timezone.now() + timedelta(hours=1),
     )
     escalation = escalate(thread, reason="Help", user=world.bob)
+    create_canvas(thread.pk, by=Editor(user=world.alice), text="Agenda")
     task = create_task(world.organisation, user=world.bob, title="Water the plants")
     return {"call": call.pk, "escalation": escalation.pk, "task": task.pk}
 
 
 def made_by_bob(world: World) -> dict[str, UUID]:
-    """An agent, a prompt and a tool that nobody else was given."""
+    """An agent, a prompt, a tool and a document that nobody else was given."""
     whose: dict[str, Any] = {"organisation": world.organisation, "created_by": world.bob}
     agent = create_agent(name="Diary", **whose)
     prompt = create_prompt(name="Tone", text="Be kind.", **whose)
     tool = Tool.objects.create(name="counts", action="calculator", **whose)
-    return {"agent": agent.pk, "prompt": prompt.pk, "tool": tool.pk}
+    shelf = create_collection(world.organisation, user=world.bob, name="Diaries")
+    note = add_text(shelf, user=world.bob, title="Monday", text="It rained.")
+    documents = {"collection": shelf.pk, "document": note.document_id}
+    return {"agent": agent.pk, "prompt": prompt.pk, "tool": tool.pk, **documents}
 
 
 def made_by_staff(world: World, turn: Turn) -> dict[str, UUID]:
@@ -318,7 +367,10 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
         decisions = ("args", "happened", "routing", "done", "next")
         more = ("title", "people", "organisation", "name", "state", "time", "payload", "step", "v")
         agents = ("action", "approval", "config", "number", "show", "tool", "version", "share_mode")
-        data = dict.fromkeys([*fields, *more, *agents, *decisions], value)
+        canvas = ("base_version", "conflict_base", "theirs", "kind", "language", "old", "new")
+        knowledge = ("folder", "collection", "url", "limit", "importance", "page", "part", "from")
+        names = [*fields, *more, *agents, *decisions, *canvas, *knowledge]
+        data = dict.fromkeys(names, value)
         for response in (
             client.get(path, data),
             client.post(path, data),
