@@ -67,7 +67,13 @@ def add_upload(
     """
     _check_size(int(getattr(file, "size", None) or 0))
     name, place = clean_filename(filename), clean_folder(folder)
-    stored = store_file(collection.organisation_id, file, filename=name, created_by=user)
+    stored = store_file(
+        collection.organisation_id,
+        file,
+        filename=name,
+        created_by=user,
+        max_bytes=settings.ONE_KNOWLEDGE_MAX_BYTES,
+    )
     _check_size(stored.size)
     source = Source(
         kind=DocumentSource.UPLOAD,
@@ -100,7 +106,11 @@ def add_text(
     data = body.encode()
     _check_size(len(data))
     stored = store_file(
-        collection.organisation_id, data, filename=clean_filename(f"{line}.md"), created_by=user
+        collection.organisation_id,
+        data,
+        filename=clean_filename(f"{line}.md"),
+        created_by=user,
+        max_bytes=settings.ONE_KNOWLEDGE_MAX_BYTES,
     )
     source = Source(
         kind=DocumentSource.TEXT,

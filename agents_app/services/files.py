@@ -52,16 +52,19 @@ def store_file(
     created_by: User | None = None,
     media_type: str = "",
     expected_sha256: str | None = None,
+    max_bytes: int | None = None,
 ) -> StoredFile:
     """Keep the bytes under a name; what is there already is found and touched (FI-2).
 
     ``data`` is read once, in pieces. ``media_type`` counts only where the bytes do not tell
     (FI-7). Nobody uses the file yet (FI-3): a day later it is gone, unless a message carries it.
-    Raises FileTooLarge (ONE_FILE_MAX_BYTES), and FileDamaged where the hash is another.
+    Raises FileTooLarge (over ``max_bytes``, else ONE_FILE_MAX_BYTES), and FileDamaged where the
+    hash is another.
     """
     tenant = organisation.pk if isinstance(organisation, Organisation) else organisation
-    with _spooled(data) as file:
-        sha256, size, head = _looked_at(file)
+    limit: int = max_bytes or settings.ONE_FILE_MAX_BYTES
+    with _spooled(data, limit) as file:
+        sha256, size, head = _looked_at(file, limit)
         if expected_sha256 is not None and expected_sha256.lower() != sha256:
             raise FileDamaged(detail=f"expected {expected_sha256[:64]}, got {sha256}")
         row = StoredFile(
@@ -200,7 +203,7 @@ def _counted(ids: Iterable[UUID | str]) -> list[tuple[UUID, int]]:
 
 
 @contextmanager
-def _spooled(data: Data) -> Iterator[IO[bytes]]:
+def _spooled(data: Data, limit: int) -> Iterator[IO[bytes]]:
     """The bytes as a file that can be read twice. Raises FileTooLarge."""
     if isinstance(data, bytes):
         yield BytesIO(data)
@@ -213,24 +216,23 @@ def _spooled(data: Data) -> Iterator[IO[bytes]]:
         total = 0
         for piece in source:
             total += len(piece)
-            _check_size(total)
+            _check_size(total, limit)
             file.write(piece)
         yield file
 
 
-def _looked_at(file: IO[bytes]) -> tuple[str, int, bytes]:
+def _looked_at(file: IO[bytes], limit: int) -> tuple[str, int, bytes]:
     """Hash (hex), size and first bytes. Raises FileTooLarge."""
     file.seek(0)
     digest, size, head = hashlib.sha256(), 0, b""
     while piece := file.read(CHUNK):
         size += len(piece)
-        _check_size(size)
+        _check_size(size, limit)
         digest.update(piece)
         head = head or piece[:HEAD]
     return digest.hexdigest(), size, head
 
 
-def _check_size(size: int) -> None:
-    limit: int = settings.ONE_FILE_MAX_BYTES
+def _check_size(size: int, limit: int) -> None:
     if size > limit:
         raise FileTooLarge(f"This file is too large: the limit is {limit / 1024**2:,.4g} MiB.")

@@ -136,6 +136,7 @@ async def _with_file(version: DocumentVersion) -> DocumentVersion | None:
         page.data,
         filename=page.filename,
         media_type=page.media_type,
+        max_bytes=limit,
     )
     return await in_thread(keep_fetched, version.organisation_id, version.pk, file)
 
