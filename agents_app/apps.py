@@ -6,6 +6,14 @@ class AgentsConfig(AppConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        """Register the built-in tools, the step that runs tools, the record of programs' calls."""
-        from agents_app.builtins import about, clock, documents, sums, weather, web  # noqa: F401
-        from agents_app.services import generate, running_tools  # noqa: F401
+        """Register the built-in tools, the steps of tools and documents, the record of calls."""
+        from agents_app.builtins import about, clock, sums, weather, web  # noqa: F401
+        from agents_app.builtins import documents as document_tools  # noqa: F401
+        from agents_app.services import (  # noqa: F401
+            documents,
+            generate,
+            query_vectors,
+            running_tools,
+            space_tending,
+            tenant_indexes,
+        )

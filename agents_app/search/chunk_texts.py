@@ -21,6 +21,7 @@ OWN_WEIGHT: Final = "A"
 TITLE_WEIGHT: Final = "B"
 # Rows of one statement: some megabytes.
 BATCH: Final = 1_000
+COUNT_EVERY: Final = 0.5  # seconds
 # In the meta of a version that is found by its words only, for now.
 OWED: Final = "owes_vectors"
 NOT_BY_MEANING: Final = "This document is found by its words, not yet by its meaning."
@@ -29,6 +30,14 @@ _TSV: Final = f"""
     setweight(to_tsvector(%(language)s::regconfig, g.named), '{TITLE_WEIGHT}')
     || setweight(to_tsvector(%(language)s::regconfig, g.own), '{OWN_WEIGHT}')
     || array_to_tsvector(ARRAY['o:' || %(organisation)s::text])
+"""
+
+# Passages of version ``v`` with a vector of their present text.
+_EMBEDDED: Final = """
+    SELECT count(*) FROM agents_app_chunk c
+    WHERE c.organisation_id = v.organisation_id AND c.version_id = v.id AND EXISTS (
+        SELECT FROM agents_app_chunkembedding e
+        WHERE e.item_id = c.id AND e.content_hash = c.content_hash)
 """
 
 
@@ -137,32 +146,38 @@ def read_texts(organisation_id: UUID, ids: Sequence[UUID]) -> list[EmbeddedText]
 
 
 def vectors_stored(organisation_id: UUID, ids: Sequence[UUID]) -> None:
-    """Count how far the versions of these passages have got."""
-    waiting = DocumentVersion.objects.filter(
-        organisation_id=organisation_id,
-        pk__in=Chunk.objects.filter(organisation_id=organisation_id, pk__in=ids).values("version"),
-        status=VersionStatus.EMBEDDING,
-    )
-    for version in waiting.order_by("pk"):
-        done = count_embedded(organisation_id, version.pk)
-        # Only upwards: another batch may have counted later and committed earlier.
-        waiting.filter(pk=version.pk, chunks_done__lt=done).update(chunks_done=done)
+    """Count how far the versions of these passages have got, twice a second at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE agents_app_documentversion v
+            SET chunks_done = ({_EMBEDDED}), updated_at = clock_timestamp()
+            WHERE v.organisation_id = %(organisation)s AND v.status = %(embedding)s
+                AND v.updated_at < clock_timestamp() - make_interval(secs => %(pause)s)
+                AND v.id IN (SELECT c.version_id FROM agents_app_chunk c
+                    WHERE c.organisation_id = %(organisation)s AND c.id = ANY(%(ids)s))
+            """,  # noqa: S608 - our own statement
+            {
+                "organisation": organisation_id,
+                "embedding": VersionStatus.EMBEDDING.value,
+                "pause": COUNT_EVERY,
+                "ids": list(ids),
+            },
+        )
 
 
 def count_embedded(organisation_id: UUID, version_id: UUID) -> int:
     """How many passages of a version have a vector of their present text, in any space."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT count(*) FROM agents_app_chunk c
-            WHERE c.organisation_id = %s AND c.version_id = %s AND EXISTS (
-                SELECT FROM agents_app_chunkembedding e
-                WHERE e.item_id = c.id AND e.content_hash = c.content_hash)
-            """,
+            f"""
+            SELECT ({_EMBEDDED}) FROM agents_app_documentversion v
+            WHERE v.organisation_id = %s AND v.id = %s
+            """,  # noqa: S608 - our own statement
             [organisation_id, version_id],
         )
         row = cursor.fetchone()
-    return int(row[0])
+    return int(row[0]) if row else 0
 
 
 def chunk_ids(version: DocumentVersion) -> list[UUID]:

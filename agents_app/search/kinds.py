@@ -23,8 +23,8 @@ AfterStored: TypeAlias = Callable[[UUID, Sequence[UUID]], None]
 @dataclass(frozen=True, slots=True)
 class EmbeddedKind:
     """Items of one kind. vectors: their table of vectors; items: their own table, with columns
-    ``organisation_id`` and ``content_hash``; read: the texts of some, within ``in_tenant``;
-    after: called with the ids once they have vectors."""
+    ``organisation_id``, ``content_hash`` and ``meta``; read: the texts of some, within
+    ``in_tenant``; after: called with the ids once they have vectors."""
 
     name: str
     vectors: str

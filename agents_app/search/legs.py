@@ -65,7 +65,7 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
     sql = _STATEMENT.format(
         scope=scope.sql,
         strict=_STRICT if words and asked.strict and is_strict(words) else "",
-        lexemes=_PREFIXED if asked.prefix else _LEXEMES,
+        lexemes=_PREFIXED if asked.prefix else LEXEMES,
         rarity=_GIVEN_RARITY if asked.rarity is not None else _RARITY,
         text=_TEXT if words else _NOTHING,
         vector=_VECTOR.format(vectors=scope.vectors) if by_vector else _NO_VECTORS,
@@ -120,7 +120,7 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
 
 # A lexeme as a query of its own; tsquery refuses how ``quote_literal`` writes a backslash.
 _QUOTED = """('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')"""
-_LEXEMES = f"""
+LEXEMES = f"""
     SELECT lexeme, {_QUOTED}::tsquery AS q
     FROM unnest(to_tsvector(%(language)s::regconfig, %(words)s)) LIMIT %(max_lexemes)s
 """  # noqa: S608 - constants

@@ -2,7 +2,8 @@
 
 Kept for five minutes under space, organisation and text: a key without the space would serve
 vectors of the model before, one without the organisation would tell one tenant what another
-asks for.
+asks for. The question of a web process lies beside them for a moment, where a worker finds it: so
+no row holds its text, and nobody answers it when it is not waited for any more.
 """
 
 import hashlib
@@ -18,6 +19,9 @@ from redis.exceptions import RedisError
 
 from agents_app.models import EmbeddingSpace
 from agents_app.providers.errors import ModelError
+from agents_app.runtime.recorded import RecordedCall
+from agents_app.runtime.recorded_embeddings import RecordedEmbedder
+from agents_app.runtime.store import keep
 from agents_app.search.spaces import active_space, model_of
 from agents_app.search.texts import TEXT_FORM, embedded
 from one_project.common.database import in_thread
@@ -25,6 +29,7 @@ from one_project.common.database import in_thread
 logger = logging.getLogger(__name__)
 
 SECONDS = 300
+ASKED_SECONDS = 5
 UNAVAILABLE = "embedding_unavailable"
 NO_EMBEDDER = "no_embedding_model"
 
@@ -55,23 +60,42 @@ async def query_vector(organisation_id: UUID, text: str) -> QueryVector:
     model = await in_thread(model_of, space)
     if model is None:
         return QueryVector(degraded=NO_EMBEDDER)
+    asked = RecordedEmbedder(model, organisation_id)
+    vector: Sequence[float] | None = None
     try:
-        vector = (await model.embed([embedded(text)])).vectors[0]
+        vector = (await asked.embed([embedded(text)])).vectors[0]
     except ModelError as error:
         logger.warning("no vector for a query: %s", error.code)
-        return QueryVector(degraded=UNAVAILABLE)
-    if len(vector) != space.dimensions:
+    if vector is not None and len(vector) != space.dimensions:
         logger.warning("the embedding model gives %s dimensions now", len(vector))
+        vector = None
+    await in_thread(_keep, space, organisation_id, text, vector, asked.take())
+    if vector is None:
         return QueryVector(degraded=UNAVAILABLE)
-    await in_thread(keep_vector, space, organisation_id, text, vector)
-    return QueryVector(space.pk, vector)
+    return QueryVector(space.pk, tuple(vector))
+
+
+def _keep(
+    space: EmbeddingSpace,
+    organisation_id: UUID,
+    text: str,
+    vector: Sequence[float] | None,
+    calls: list[RecordedCall],
+) -> None:
+    """The vector first: somebody may be waiting for it."""
+    if vector is not None:
+        keep_vector(space, organisation_id, text, vector)
+    keep(calls, [])
 
 
 def known_vector(organisation_id: UUID, text: str) -> QueryVector:
-    """What ``query_vector`` has found before; words alone where it has not."""
+    """What ``query_vector`` has found before; words alone where it has not. Asks no model: one
+    query and one look into the cache, quick enough for what is searched as one types."""
     space = active_space()
-    vector = cached_vector(space, organisation_id, text) if space else None
-    return QueryVector(space.pk, vector) if space and vector else QueryVector(degraded=UNAVAILABLE)
+    if space is None:
+        return QueryVector(degraded=NO_EMBEDDER)
+    vector = cached_vector(space, organisation_id, text)
+    return QueryVector(space.pk, vector) if vector else QueryVector(degraded=UNAVAILABLE)
 
 
 def cached_vector(
@@ -95,3 +119,21 @@ def keep_vector(
         caches["vectors"].set(cache_key(space.pk, organisation_id, text), raw, SECONDS)
     except (RedisError, OSError, OverflowError):
         logger.info("a query's vector is not cached")
+
+
+def ask_question(space: EmbeddingSpace, organisation_id: UUID, text: str) -> str | None:
+    """Put a question where a worker finds it for some seconds; the key, None without a cache."""
+    key = cache_key(space.pk, organisation_id, text)
+    try:
+        caches["vectors"].set(f"asked:{key}", embedded(text), ASKED_SECONDS)
+    except (RedisError, OSError):
+        return None
+    return key
+
+
+def asked_question(key: str) -> str:
+    """What was asked under this key; empty once nobody waits for it any more."""
+    try:
+        return str(caches["vectors"].get(f"asked:{key}") or "")
+    except (RedisError, OSError):
+        return ""

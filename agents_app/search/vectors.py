@@ -11,6 +11,8 @@ from agents_app.search.kinds import EmbeddedKind, EmbeddedText
 from agents_app.search.legs import vector_text
 
 PAGE_LIMIT = 300  # EM-1
+# In the meta of an item: the hash of the text that a space's model refuses, by the space's number.
+REFUSED = "no_vector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,55 @@ def copy_known(
 def missing_ids(
     kind: EmbeddedKind, space_id: int, organisation_id: UUID, after: UUID | None, limit: int
 ) -> list[UUID]:
-    """Items without a vector, or with one of another text, by id from ``after`` on."""
+    """Items without a vector, or with one of another text, by id from ``after`` on.
+
+    An empty hash is that of an item older than this search: any vector of it is its own. What the
+    model has refused (``refuse_items``) is not missing, as long as it has the same text.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT i.id FROM {kind.items} i
             LEFT JOIN {kind.vectors} e ON e.space_id = %s AND e.organisation_id = %s
-                AND e.item_id = i.id AND e.content_hash = i.content_hash
+                AND e.item_id = i.id AND i.content_hash IN (e.content_hash, '')
             WHERE i.organisation_id = %s AND e.item_id IS NULL AND (%s::uuid IS NULL OR i.id > %s)
+                AND i.meta #>> ARRAY['{REFUSED}', %s] IS DISTINCT FROM i.content_hash
             ORDER BY i.id LIMIT %s
             """,  # noqa: S608
-            [space_id, organisation_id, organisation_id, after, after, limit],
+            [space_id, organisation_id, organisation_id, after, after, str(space_id), limit],
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def refuse_items(
+    kind: EmbeddedKind, space_id: int, organisation_id: UUID, texts: Sequence[EmbeddedText]
+) -> None:
+    """Note in the meta of these items that the space's model takes their present text never."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE {kind.items} i SET meta = i.meta || jsonb_build_object('{REFUSED}',
+                coalesce(i.meta -> '{REFUSED}', '{{}}') || jsonb_build_object(%s, i.content_hash))
+            FROM unnest(%s::uuid[], %s::text[]) AS g (item_id, content_hash)
+            WHERE i.organisation_id = %s AND i.id = g.item_id
+                AND i.content_hash IN (g.content_hash, '')
+            """,  # noqa: S608
+            [
+                str(space_id),
+                [text.item_id for text in texts],
+                [text.content_hash for text in texts],
+                organisation_id,
+            ],
+        )
+
+
+def count_items(kind: EmbeddedKind, organisation_id: UUID) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM {kind.items} WHERE organisation_id = %s",  # noqa: S608
+            [organisation_id],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def page_vectors(
@@ -129,6 +167,21 @@ def page_vectors(
         )
         ids = [row[0] for row in statement.fetchall()]
     return VectorPage(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+
+
+def present_ids(
+    kind: EmbeddedKind, space_id: int, organisation_id: UUID, ids: Sequence[UUID]
+) -> set[UUID]:
+    """Those of the items that have a vector."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT item_id FROM {kind.vectors}
+            WHERE space_id = %s AND organisation_id = %s AND item_id = ANY(%s)
+            """,  # noqa: S608
+            [space_id, organisation_id, list(ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def delete_vectors(

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html
 
 from chat_app.models import Message
@@ -77,5 +78,5 @@ def _source(data: dict[str, Any]) -> Source | None:
         heading=str(data.get("heading") or ""),
         page=page if isinstance(page, int) else None,
         quote=str(data.get("quote") or ""),
-        url=f"/knowledge/documents/{document}/?{query}#passage",
+        url=f"{reverse('knowledge:document', args=[document])}?{query}#passage",
     )

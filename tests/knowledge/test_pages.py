@@ -333,6 +333,22 @@ def test_a_document_is_renamed_weighed_and_deleted(world: World) -> None:
     assert documents(world) == []
 
 
+# A question to try
+
+
+def test_a_question_shows_passages_with_a_way_to_them(world: World) -> None:
+    version = ready(shelf(world), "First page.", TEXT)
+    text = text_of(world.bob, "/knowledge/search/?q=are+tickets+paid")
+    link = re.search(rf'href="(/knowledge/documents/{version.document_id}/[^"]+)#passage"', text)
+    assert link is not None
+    assert "page 2" in text
+    assert "Found by words only" in text
+    assert 'id="passage"' in text_of(world.bob, link[1].replace("&amp;", "&"))
+    for person, query in ((world.bob, "zebra"), (world.alice, "tickets"), (world.charlie, "paid")):
+        found = text_of(person, f"/knowledge/search/?q={query}")
+        assert "Nothing in what you may read answers this." in found
+
+
 # What an agent may look into
 
 
