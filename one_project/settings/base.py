@@ -138,6 +138,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-approvals": {"task": "chat_app.expire_approvals", "schedule": 60.0},
     "forget-raw-calls": {"task": "chat_app.forget_raw_calls", "schedule": 3600.0},
     "vacuum-files": {"task": "chat_app.vacuum_files", "schedule": 3600.0},
+    "index-large-tenants": {"task": "agents_app.sweep_tenant_indexes", "schedule": 3600.0},
     "tend-embedding-spaces": {"task": "agents_app.tend_spaces", "schedule": 120.0},
     "sweep-documents": {"task": "agents_app.sweep_versions", "schedule": 120.0},
 }
