@@ -18,6 +18,7 @@ from agents_app.models.tool_calls import CallStatus, ToolCall
 from agents_app.models.tools import Approval, Effect, Tool, ToolAllowance, ToolKind
 
 __all__ = [
+    "OPEN_VERSIONS",
     "AICall",
     "AICallStatus",
     "Agent",
@@ -35,7 +36,6 @@ __all__ = [
     "Effect",
     "EmbeddingSpace",
     "Knowledge",
-    "OPEN_VERSIONS",
     "Prompt",
     "PromptVersion",
     "Purpose",
