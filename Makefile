@@ -27,10 +27,11 @@ LOCAL := $(if $(filter 1 true True TRUE on yes,$(ONE_LOCAL_EMBEDDINGS)),$(STAMP)
 JOBS ?= 2
 
 # What the benchmarks and trials read from the environment.
-export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS
+export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS \
+	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED
 
 .PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows bench-tools \
-	trial-turns trial-workflows trial-tools
+	bench-search eval-search trial-turns trial-workflows trial-tools trial-tenancy
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
@@ -68,6 +69,12 @@ bench-workflows: $(STAMP)-dev ## Measure durable workflows, beside DBOS (RUNS LO
 bench-tools: $(STAMP)-dev ## Measure what a step with a tool costs, and another agent (TURNS)
 	@$(CD) $(PY) -m benchmarks.tools_bench
 
+bench-search: $(STAMP)-dev $(LOCAL) ## Measure search (MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES)
+	@$(CD) $(PY) -m benchmarks.bench_search
+
+eval-search: $(STAMP)-dev $(LOCAL) ## Count how much search finds, beside the usual hybrid
+	@$(CD) $(PY) -m benchmarks.eval_search
+
 trial-turns: $(STAMP)-dev ## Kill processes in the middle of turns and count what is lost (KILLS)
 	@$(CD) $(PY) -m benchmarks.turns_trial
 
@@ -76,6 +83,9 @@ trial-workflows: $(STAMP)-dev ## Kill processes in the middle of workflows and c
 
 trial-tools: $(STAMP)-dev ## Kill workers while agents use tools and count what is lost or done twice (KILLS)
 	@$(CD) $(PY) -m benchmarks.trial_tools
+
+trial-tenancy: $(STAMP)-dev ## Try to see what belongs to another organisation (PROBES SEED)
+	@$(CD) $(PY) -m benchmarks.trial_tenancy
 
 # Once for all platforms and every Python from 3.11 on. No addresses and no paths get in.
 LOCK_VENV := .venv/lock-tool

@@ -8,7 +8,7 @@ vectors; ``StoredFile``. Those of knowledge are under row-level security: ``in_t
   ``running_tools`` (the life of a call as a piece of work), ``approvals`` (what people decide),
   ``ai_calls``; ``collections``, ``documents``, ``ingesting`` (a document on its way to be found),
   ``document_reading``, ``knowledge`` (searching it); ``embedding``, ``embedding_batches``,
-  ``spaces`` and ``space_building``, ``query_vectors``; ``files``.
+  ``spaces``, ``space_building`` and ``space_tending``, ``query_vectors``; ``files``.
 - ``tools``: ``@tool`` and which tools an agent has; ``builtins``: those that come with the house.
 - ``runtime``: ``agent`` (``Agent(...)``, the Python API), ``ask`` (one model call with retries and
   deadlines), ``recorded`` (the same, measured), ``loop``, ``objects``, ``tool_use``, ``context``,

@@ -1,8 +1,19 @@
-"""Addresses of agents, prompts and tools."""
+"""Addresses of agents, prompts and tools, and of what they know."""
 
 from django.urls import URLPattern, path
 
-from agents_app.views import agents, editing, prompts, tools
+from agents_app.views import (
+    agents,
+    editing,
+    knowledge,
+    knowledge_adding,
+    knowledge_collections,
+    knowledge_documents,
+    knowledge_reading,
+    knowledge_search,
+    prompts,
+    tools,
+)
 
 app_name = "agents"
 
@@ -26,4 +37,30 @@ urlpatterns: list[URLPattern] = [
     path("<uuid:agent_id>/delete/", agents.delete, name="delete"),
     path("<uuid:agent_id>/restore/", agents.restore, name="restore"),
     path("<uuid:agent_id>/duplicate/", agents.duplicate, name="duplicate"),
+]
+
+# Mounted at /knowledge/, as "knowledge".
+knowledge_urls: list[URLPattern] = [
+    path("", knowledge.home, name="home"),
+    path("live/", knowledge.live, name="live"),
+    path("search/", knowledge_search.search, name="search"),
+    path("new/", knowledge_collections.new_collection, name="new"),
+    path("upload/", knowledge_adding.upload, name="upload"),
+    path("<uuid:collection_id>/", knowledge_collections.collection_page, name="collection"),
+    path("<uuid:collection_id>/live/", knowledge_collections.live, name="collection_live"),
+    path("<uuid:collection_id>/upload/", knowledge_adding.upload, name="collection_upload"),
+    path("<uuid:collection_id>/text/", knowledge_adding.text, name="text"),
+    path("<uuid:collection_id>/web/", knowledge_adding.web, name="web"),
+    path("<uuid:collection_id>/settings/", knowledge_collections.settings_page, name="settings"),
+    path("<uuid:collection_id>/share/", knowledge_collections.share_collection, name="share"),
+    path("<uuid:collection_id>/delete/", knowledge_collections.delete, name="delete"),
+    path("documents/<uuid:document_id>/", knowledge_reading.document_page, name="document"),
+    path("documents/<uuid:document_id>/file/", knowledge_reading.original, name="original"),
+    path("documents/<uuid:document_id>/edit/", knowledge_documents.edit, name="edit_document"),
+    path("documents/<uuid:document_id>/rename/", knowledge_documents.rename, name="rename"),
+    path("documents/<uuid:document_id>/weigh/", knowledge_documents.weigh, name="weigh"),
+    path("documents/<uuid:document_id>/refresh/", knowledge_documents.refresh, name="refresh"),
+    path("documents/<uuid:document_id>/cancel/", knowledge_documents.cancel, name="cancel"),
+    path("documents/<uuid:document_id>/retry/", knowledge_documents.retry, name="retry"),
+    path("documents/<uuid:document_id>/delete/", knowledge_documents.delete, name="remove"),
 ]

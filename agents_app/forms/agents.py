@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
+from agents_app.access import readable_collections
 from agents_app.forms.choices import (
     ToolGroup,
     ToolRow,
@@ -17,18 +18,20 @@ from agents_app.forms.choices import (
     tools_for,
 )
 from agents_app.forms.fields import AvatarField, JsonObjectField, LinesField
-from agents_app.forms.sharing import SharingForm
+from agents_app.forms.knowing import KnowingForm
 from agents_app.forms.stored import DEFAULT_RECENT, initial_values, stored_options
 from agents_app.models import Agent, AgentKind, Effect, Prompt
+from agents_app.models.agents import Knowledge
 from agents_app.services.agents import PROMPT_LIMIT, AgentValues
 from agents_app.types import DEFAULT_MAX_STEPS, MAX_STEPS
 from one_project.accounts.models import Membership
+from one_project.common.tenancy import in_tenant
 
 # More agents or prompts than anybody reads through; what is chosen is always among them.
 OFFERED = 200
 
 
-class AgentForm(SharingForm):
+class AgentForm(KnowingForm):
     """All of an agent. Fields of tools are made from what the person may use."""
 
     name = forms.CharField(
@@ -155,6 +158,7 @@ class AgentForm(SharingForm):
         if not membership.is_admin:
             del self.fields["kind"]
         self._offer_rows()
+        self._offer_collections()
         self._offer_tools()
 
     def _offer_rows(self) -> None:
@@ -176,6 +180,11 @@ class AgentForm(SharingForm):
         hidden = [row for row in chosen if str(row.pk) not in offered]
         setattr(self, f"hidden_{name}", hidden)
         return offered
+
+    def _offer_collections(self) -> None:
+        with in_tenant(self.organisation.pk):
+            rows = readable_collections(self.person, self.organisation)
+            self._collections = self._offer("collections", rows)
 
     def _offer_tools(self) -> None:
         self._offered = tools_for(self.person, self.organisation)
@@ -239,6 +248,8 @@ class AgentForm(SharingForm):
             tools=[*data["tools"], *self.hidden_tools],
             delegates_to=_rows(self._delegates, data, "delegates_to", self),
             attached_prompts=_rows(self._prompts, data, "attached_prompts", self),
+            knowledge=data["knowledge"] or (kept.knowledge if kept else Knowledge.PERSON),
+            collections=_rows(self._collections, data, "collections", self),
             options=self._options(),
         )
 

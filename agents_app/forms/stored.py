@@ -30,7 +30,10 @@ def initial_values(agent: Agent | None, stored: dict[str, Any]) -> dict[str, Any
         "include_tool_messages": not context.get("exclude_tool_messages", True),
     }
     if agent is not None:
-        names = ("name", "description", "avatar", "tags", "starters", "kind", "prompt", "model")
+        names = (
+            "name", "description", "avatar", "tags", "starters", "kind", "prompt", "model",
+            "knowledge",
+        )  # fmt: skip
         values |= {name: getattr(agent, name) for name in names}
         values["tools"] = list(agent.tools)
     return values

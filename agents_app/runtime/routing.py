@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, create_model
 
 from agents_app.models import AICallStatus, Purpose
 from agents_app.providers.embeddings import Embeddings, Vector
 from agents_app.providers.errors import ModelError
-from agents_app.providers.registry import resolve_embedding_model
+from agents_app.providers.registry import NO_EMBEDDINGS, resolve_embedding_model
 from agents_app.runtime.agent import Agent
 from agents_app.runtime.recorded import Caller, RecordedCall
 from agents_app.runtime.store import keep
@@ -102,10 +101,9 @@ async def choose_by_similarity(
 
 async def _vectors(texts: Sequence[str], caller: Caller) -> Sequence[Vector]:
     """The texts as vectors; the call is kept in the ledger, also one that failed."""
-    try:
-        model = resolve_embedding_model()
-    except ImproperlyConfigured as error:
-        raise InvalidInput("No embedding model is set up.", detail=str(error)) from error
+    model = resolve_embedding_model()
+    if model is None:
+        raise InvalidInput(NO_EMBEDDINGS)
     began = time.monotonic()
     found, failure = Embeddings(()), None
     try:

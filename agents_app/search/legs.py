@@ -7,6 +7,7 @@ Values are bound into the text of the statement by Django's cursor: a generic pl
 one is sixteen times slower.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,7 @@ from agents_app.search.texts import folded
 # Weights of D, C, B, A: the item's own words count 1, those around it less.
 RANK_WEIGHTS: Final = "{0.3,0.5,0.5,1}"
 MAX_LEXEMES: Final = 64
+_CONDITION: Final = re.compile(r'(?:(?<!\S)-)?"[^"]+"|(?<!\S)-\w[^\s"]*')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,10 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
     by_vector = asked.vector is not None and asked.space_id is not None
     if not words and not by_vector:
         return []
+    strict = conditions(words) if asked.strict else ""
     sql = _STATEMENT.format(
         scope=scope.sql,
-        strict=_STRICT if words and asked.strict and is_strict(words) else "",
+        strict=_STRICT if strict else "",
         lexemes=_PREFIXED if asked.prefix else LEXEMES,
         rarity=_GIVEN_RARITY if asked.rarity is not None else _RARITY,
         text=_TEXT if words else _NOTHING,
@@ -75,6 +78,7 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
         **scope.values,
         "organisation": scope.organisation_id,
         "words": words,
+        "strict": strict,
         "last": words.split()[-1] if words else "",
         "language": asked.language,
         "weights": RANK_WEIGHTS,
@@ -94,11 +98,10 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
         return [_candidate(row) for row in cursor.fetchall()]
 
 
-def is_strict(text: str) -> bool:
-    """Whether a query has a quoted phrase or a word that must not occur."""
-    return text.count('"') >= 2 or any(
-        word.startswith("-") and len(word) > 1 for word in text.split()
-    )
+def conditions(text: str) -> str:
+    """The quoted phrases of a query and the words that must not occur; its other words are none:
+    ``websearch_to_tsquery`` would demand them all."""
+    return " ".join(_CONDITION.findall(text))
 
 
 def vector_text(vector: Sequence[float]) -> str:
@@ -124,13 +127,15 @@ LEXEMES = f"""
     SELECT lexeme, {_QUOTED}::tsquery AS q
     FROM unnest(to_tsvector(%(language)s::regconfig, %(words)s)) LIMIT %(max_lexemes)s
 """  # noqa: S608 - constants
-# Every word but the last as it is; the last one as the beginning of a word.
+# Every word but the last as it is; the last one as the beginning of a word, or, as what is indexed
+# are stems ("decis"), as the word that it is already ("decisions").
 _PREFIXED = f"""
     (SELECT lexeme, {_QUOTED}::tsquery AS q
     FROM unnest(to_tsvector(%(language)s::regconfig,
                             left(%(words)s, -length(%(last)s)))) LIMIT %(max_lexemes)s)
     UNION ALL
-    SELECT lexeme || '*', ({_QUOTED} || ':*')::tsquery
+    SELECT lexeme || '*',
+        ({_QUOTED} || ':*')::tsquery || plainto_tsquery(%(language)s::regconfig, lexeme)
     FROM unnest(to_tsvector('simple', %(last)s))
 """  # noqa: S608
 _RARITY = """
@@ -142,7 +147,8 @@ _GIVEN_RARITY = """
         AS given (lexeme, w)
 """
 _STRICT = """
-    WHERE ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(words)s)
+    WHERE ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(strict)s)
+        OR numnode(websearch_to_tsquery(%(language)s::regconfig, %(strict)s)) = 0
 """
 _TEXT = """
     SELECT item_id, row_number() OVER (ORDER BY rank DESC, item_id DESC) AS rk, coverage

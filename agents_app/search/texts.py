@@ -11,6 +11,8 @@ from typing import Final
 TEXT_FORM: Final = 1
 # A ``tsvector`` of more than 1 MB is refused by Postgres, with all that is written beside it.
 INDEXED_CHARS: Final = 200_000
+# The limit is one of bytes, and of a compound Postgres keeps the parts besides the whole.
+INDEXED_BYTES: Final = 300_000
 EMBEDDED_CHARS: Final = 10_000  # CX-9
 
 _MARKS = re.compile(r"[\u0300-\u036f]+")
@@ -32,6 +34,7 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
         text = unicodedata.normalize("NFC", text)
+        text = text.encode(errors="replace")[:INDEXED_BYTES].decode(errors="ignore")
         text = _IDEOGRAPHS.sub(r" \1 ", text)
     return text
 

@@ -21,16 +21,20 @@ from agents_app.search.vectors import (
     present_ids,
     store_vectors,
 )
-from agents_app.services.embedding import embed_into, request_embedding
+from agents_app.services.embedding import embed_into, recorded, request_embedding
 from one_project.accounts.models import Organisation
 from one_project.common.database import in_thread
 from one_project.common.errors import InvalidInput
 from one_project.common.tenancy import in_tenant
 
 
-async def generate_embeddings(texts: Sequence[str]) -> Embeddings:
-    """Vectors of texts, in their order, stored nowhere. Raises ModelError."""
-    return await require_embedding_model().embed([embedded(text) for text in texts])
+async def generate_embeddings(organisation: Organisation, texts: Sequence[str]) -> Embeddings:
+    """Vectors of texts, in their order, stored nowhere. Raises ModelError.
+
+    organisation: whose call it is in the ledger.
+    """
+    async with recorded(require_embedding_model(), organisation.pk) as asked:
+        return await asked.embed([embedded(text) for text in texts])
 
 
 async def generate_and_save(organisation: Organisation, kind: str, ids: Sequence[UUID]) -> int:

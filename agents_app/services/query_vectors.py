@@ -16,6 +16,7 @@ from agents_app.search.query_vectors import (
     query_vector,
 )
 from agents_app.search.spaces import active_space, model_of
+from one_project.common.database import in_thread
 from one_project.workflows.definitions import declare_pool, step
 from one_project.workflows.services.work import enqueue
 
@@ -33,7 +34,7 @@ async def embed_query(organisation_id: UUID, key: str) -> None:
 
     Nothing where it was asked too long ago: nobody waits for it, whatever has piled up.
     """
-    if text := asked_question(key):
+    if text := await in_thread(asked_question, key):
         await query_vector(organisation_id, text)
 
 

@@ -1,7 +1,8 @@
 """A new embedding space is filled beside the one in use, takes its place, and the old one goes.
 
 Searches stay with the active space all the time; what is new is embedded into both. Filling is
-work in slices, so that a pause holds soon and a lost worker costs one batch.
+work in slices, so that a pause holds soon and a lost worker costs one batch. Making and dropping
+the tables of a space needs the role that owns them: web processes have it done (``request_…``).
 """
 
 import logging
@@ -18,25 +19,25 @@ from agents_app.errors import SpaceNotReady
 from agents_app.models import EmbeddingSpace, SpaceState
 from agents_app.providers.embeddings import EmbeddingModel
 from agents_app.providers.errors import ModelError
-from agents_app.providers.registry import resolve_embedding_model
+from agents_app.providers.registry import require_embedding_model, resolve_embedding_model
 from agents_app.search.kinds import EmbeddedKind, all_kinds
-from agents_app.search.spaces import active_space, model_of
-from agents_app.search.texts import TEXT_FORM
 from agents_app.search.vectors import count_items, missing_ids
-from agents_app.services.embedding import embed_into, request_embedding
-from agents_app.services.spaces import open_space, owner_alias
+from agents_app.services.embedding import embed_into, length_of
+from agents_app.services.spaces import NO_LONG_WAIT, note_error, open_space, owner_alias
 from one_project.accounts.models import Organisation
 from one_project.common.database import in_thread
 from one_project.common.tenancy import in_tenant
 from one_project.workflows.definitions import declare_pool, step
+from one_project.workflows.models import WorkItem
 from one_project.workflows.services.work import enqueue
 from one_project.workflows.types import Retry
 
 POOL = declare_pool("embedding spaces", 1)
 PAGE: Final = 256
 SLICE_SECONDS: Final = 30.0
-# Items without a vector that a look finds in one organisation; the next look finds the rest.
-MOST_MISSING: Final = 1_000
+REMOVABLE: Final = (SpaceState.RETIRED, SpaceState.PAUSED)
+
+_NOT_REMOVABLE: Final = "It is in use or being built: only a retired or paused one is removed."
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ async def build_space(space_id: int, after: UUID | None = None, made: int = 0) -
     Raises ModelError while the embedder fails.
     """
     until = time.monotonic() + SLICE_SECONDS
-    for organisation_id in await in_thread(_organisations, after):
+    for organisation_id in await in_thread(organisations, after):
         for kind in all_kinds():
             while ids := await in_thread(_missing, kind, space_id, organisation_id):
                 space = await in_thread(_being_built, space_id)
@@ -77,27 +78,59 @@ async def build_space(space_id: int, after: UUID | None = None, made: int = 0) -
 async def _filled(
     space: EmbeddingSpace, kind: EmbeddedKind, organisation_id: UUID, ids: Sequence[UUID]
 ) -> int:
-    try:
-        made = await embed_into(space, kind, organisation_id, ids)
-    except ModelError as error:
-        await in_thread(_note, space.pk, error.message_for_person)
-        raise
+    made = await embed_into(space, kind, organisation_id, ids)
     if not made and not await in_thread(_known, space, kind, organisation_id, ids):
         # Nothing can embed them (the model is not configured any more): no use in going on.
-        await in_thread(_note, space.pk, "Its embedding model is not configured any more.")
+        await in_thread(note_error, space.pk, "Its embedding model is not configured any more.")
         raise ModelError("not_found", detail="the space's model is not configured")
     await in_thread(_progress, space.pk, len(ids))
     return max(made, 1)
 
 
+def request_space() -> None:
+    """Have a space for the configured model begun. Raises SpaceNotReady where none is."""
+    if resolve_embedding_model() is None:
+        raise SpaceNotReady("No embedding model is configured.")
+    if not open_work(begin_configured_space.name):
+        enqueue(begin_configured_space)
+
+
+@step(
+    name="agents_app.begin_space",
+    pool=POOL,
+    timeout=300.0,
+    retry=Retry(attempts=4, initial=5.0, base=3.0),
+)
+async def begin_configured_space() -> None:
+    """Begin a space for the configured model, unless it is in use already. Raises ModelError."""
+    model = require_embedding_model()
+    await in_thread(begin_space, model, await length_of(model))
+
+
 def begin_space(model: EmbeddingModel, dimensions: int) -> EmbeddingSpace:
-    """Begin to fill a space for this model beside the active one; one that is there goes on."""
+    """Begin to fill a space for this model beside the active one; one that is there goes on.
+
+    Needs the role that owns the tables: for workers and commands.
+    """
     space = open_space(model.provider, model.model, dimensions)
     if space.state == SpaceState.BUILDING:
         total = _count_all()
         EmbeddingSpace.objects.filter(pk=space.pk).update(items_total=total, error="")
-        enqueue(build_space, space.pk)
+        take_up(space)
     return space
+
+
+def take_up(space: EmbeddingSpace) -> None:
+    """Have a space that is being built filled, unless somebody is at it."""
+    if not open_work(build_space.name, space_id=space.pk):
+        enqueue(build_space, space.pk)
+
+
+def open_work(function: str, **arguments: object) -> int:
+    """How many pieces of this work have not ended."""
+    named = {f"arguments__{name}": value for name, value in arguments.items()}
+    rows = WorkItem.objects.filter(pool=POOL, function=function, finished_at=None, **named)
+    return rows.count()
 
 
 def pause_space(space: EmbeddingSpace) -> None:
@@ -135,66 +168,46 @@ def switch_over(space_id: int) -> EmbeddingSpace:
     return space
 
 
+def request_drop(space: EmbeddingSpace) -> None:
+    """Have a space that is retired or paused removed. Raises SpaceNotReady for one in use."""
+    if space.state not in REMOVABLE:
+        raise SpaceNotReady(_NOT_REMOVABLE)
+    if not open_work(drop_space_work.name, space_id=space.pk):
+        enqueue(drop_space_work, space.pk)
+
+
+@step(
+    name="agents_app.drop_space",
+    pool=POOL,
+    timeout=300.0,
+    retry=Retry(attempts=4, initial=5.0, base=3.0),
+)
+async def drop_space_work(space_id: int) -> None:
+    """Remove the space, unless it is in use meanwhile or gone."""
+    await in_thread(_drop, space_id)
+
+
+def _drop(space_id: int) -> None:
+    space = EmbeddingSpace.objects.filter(pk=space_id, state__in=REMOVABLE).first()
+    if space is not None:
+        drop_space(space)
+
+
 def drop_space(space: EmbeddingSpace) -> None:
-    """Remove a retired space with all its vectors. Raises SpaceNotReady for one in use."""
-    if space.state == SpaceState.ACTIVE:
-        raise SpaceNotReady("Searches use it.")
+    """Remove a space that is retired or paused, with all its vectors.
+
+    Needs the role that owns the tables: for workers and commands. Raises SpaceNotReady, and
+    OperationalError where the tables are in use for too long.
+    """
+    if space.state not in REMOVABLE:
+        raise SpaceNotReady(_NOT_REMOVABLE)
     owner = owner_alias()
     with transaction.atomic(using=owner), connections[owner].cursor() as cursor:
+        cursor.execute(NO_LONG_WAIT)
         for kind in all_kinds():
             partition = f"{kind.vectors}_{space.pk}"
             cursor.execute(f"DROP TABLE IF EXISTS {partition}")
         EmbeddingSpace.objects.using(owner).filter(pk=space.pk).delete()
-
-
-@step(name="agents_app.tend_spaces", pool=POOL, timeout=600.0)
-async def tend_spaces() -> None:
-    """Begin a space when another model has been configured, and embed what was left out."""
-    model = resolve_embedding_model()
-    if model is None:
-        return
-    active = await in_thread(active_space)
-    dimensions = model.dimensions
-    if dimensions is None and (active is None or active.model != model.model):
-        dimensions = len((await model.embed(["length"])).vectors[0])
-    wanted = dimensions or (active.dimensions if active else 0)
-    if active is None:
-        await in_thread(open_space, model.provider, model.model, wanted, state=SpaceState.ACTIVE)
-    elif _named(active) != (model.provider, model.model, wanted, TEXT_FORM):
-        await in_thread(_begin_once, model, wanted)
-    await in_thread(request_missing)
-
-
-def request_missing() -> int:
-    """Have items embedded that the active space lacks, of all organisations; how many."""
-    space = active_space()
-    if space is None or model_of(space) is None:
-        return 0
-    asked = 0
-    for organisation_id in _organisations(None):
-        for kind in all_kinds():
-            with in_tenant(organisation_id):
-                ids = missing_ids(kind, space.pk, organisation_id, None, MOST_MISSING)
-            with transaction.atomic():
-                request_embedding(kind, organisation_id, ids)
-            asked += len(ids)
-    return asked
-
-
-def _named(space: EmbeddingSpace) -> tuple[str, str, int, int]:
-    return space.provider, space.model, space.dimensions, space.text_form
-
-
-def _begin_once(model: EmbeddingModel, dimensions: int) -> None:
-    """One that is on its way, or was paused by somebody, is theirs."""
-    if not EmbeddingSpace.objects.filter(
-        provider=model.provider,
-        model=model.model,
-        dimensions=dimensions,
-        text_form=TEXT_FORM,
-        state__in=[SpaceState.BUILDING, SpaceState.PAUSED],
-    ).exists():
-        begin_space(model, dimensions)
 
 
 def _move(space: EmbeddingSpace, before: str, after: str) -> None:
@@ -203,7 +216,8 @@ def _move(space: EmbeddingSpace, before: str, after: str) -> None:
     space.state = after
 
 
-def _organisations(after: UUID | None) -> list[UUID]:
+def organisations(after: UUID | None = None) -> list[UUID]:
+    """Ids of all organisations in order, or of those behind ``after``."""
     rows = Organisation.objects.order_by("pk").values_list("pk", flat=True)
     return list(rows.filter(pk__gt=after) if after else rows)
 
@@ -226,7 +240,7 @@ def _missing(kind: EmbeddedKind, space_id: int, organisation_id: UUID) -> list[U
 
 def _missing_count(kind: EmbeddedKind, space_id: int) -> int:
     """How many are missing at least: a page of each organisation is looked at."""
-    return sum(len(_missing(kind, space_id, pk)) for pk in _organisations(None))
+    return sum(len(_missing(kind, space_id, pk)) for pk in organisations())
 
 
 def _known(
@@ -239,7 +253,7 @@ def _known(
 
 def _count_all() -> int:
     total = 0
-    for organisation_id in _organisations(None):
+    for organisation_id in organisations():
         with in_tenant(organisation_id):
             total += sum(count_items(kind, organisation_id) for kind in all_kinds())
     return total
@@ -249,9 +263,7 @@ def _progress(space_id: int, count: int) -> None:
     EmbeddingSpace.objects.filter(pk=space_id).update(items_done=F("items_done") + count)
 
 
-def _note(space_id: int, error: str) -> None:
-    EmbeddingSpace.objects.filter(pk=space_id).update(error=error)
-
-
 def _go_on(space_id: int, after: UUID | None, made: int) -> None:
-    enqueue(build_space, space_id, after, made)
+    # More than this one: it was paused and resumed meanwhile, and the other carries it on.
+    if open_work(build_space.name, space_id=space_id) < 2:
+        enqueue(build_space, space_id, after, made)

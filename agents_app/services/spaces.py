@@ -10,6 +10,9 @@ from agents_app.search.texts import TEXT_FORM
 from one_project.common.row_security import policy_sql
 
 _LOCK = 7_310_001
+# Making or dropping a partition waits for who uses the table, and all others wait behind it: rather
+# than for long, it is tried again.
+NO_LONG_WAIT = "SET LOCAL lock_timeout = '5s'"
 
 
 def owner_alias() -> str:
@@ -36,12 +39,21 @@ def ensure_space(dimensions: int | None = None) -> bool:
     return True
 
 
+def note_error(space_id: int, error: str) -> None:
+    """What the admin sees of an embedder that fails; an empty text once it does not any more."""
+    EmbeddingSpace.objects.filter(pk=space_id).exclude(error=error).update(error=error)
+
+
 def open_space(
     provider: str, model: str, dimensions: int, *, state: str = SpaceState.BUILDING
 ) -> EmbeddingSpace:
-    """The space of this model, with its partitions; the one that exists where it does already."""
+    """The space of this model, with its partitions; the one that exists where it does already.
+
+    Raises OperationalError where the tables are in use for too long.
+    """
     owner = owner_alias()
     with transaction.atomic(using=owner), connections[owner].cursor() as cursor:
+        cursor.execute(NO_LONG_WAIT)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         spaces = EmbeddingSpace.objects.using(owner)
         values = {"provider": provider, "model": model, "dimensions": dimensions}

@@ -44,6 +44,7 @@ def recall(
         # An embedder that is away must not leave a search for meaning with nothing.
         text_search=wanted.text_search or vector.vector is None,
         threshold=wanted.vector_score_threshold,
+        strict=False,
     )
     hits = [one.message for one in found if one.message is not None]
     told = {message.pk: message for message in rows.filter(pk__in=[hit.pk for hit in hits])}

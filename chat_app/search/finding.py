@@ -59,10 +59,12 @@ def find_entries(
     text_search: bool = True,
     threshold: float = -1.0,
     prefix: bool = False,
+    strict: bool = True,
 ) -> list[Found]:
     """The best ``limit`` entries, best first. Words alone where ``vector`` has none.
 
-    threshold: cosine that a hit of the vectors has to exceed. prefix: as one types.
+    threshold: cosine that a hit of the vectors has to exceed. prefix: as one types. strict: quotes and
+    ``-word`` are conditions, as in a search box; not so in what is said to somebody.
     """
     if limit < 1:
         return []
@@ -73,7 +75,7 @@ def find_entries(
         space_id=vector.space_id,
         text_search=text_search,
         prefix=prefix,
-        strict=True,
+        strict=strict,
         threshold=threshold,
         candidates=max(CANDIDATES, 2 * limit),
     )

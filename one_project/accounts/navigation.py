@@ -28,6 +28,7 @@ GROUPS: dict[str, list[Entry]] = {
         Entry("agents_app.ToolAllowance", "check_circle", "Always allowed"),
         Entry("agents_app.ToolCall", "bolt"),
         Entry("agents_app.AICall", "neurology", "AI calls"),
+        Entry("agents_app.EmbeddingSpace", "hub", "Embedding spaces"),
     ],
     "Conversations": [
         Entry("chat_app.Thread", "forum"),
@@ -35,6 +36,11 @@ GROUPS: dict[str, list[Entry]] = {
         Entry("chat_app.Turn", "autorenew"),
         Entry("chat_app.Escalation", "support_agent"),
         Entry("chat_app.Task", "task_alt"),
+    ],
+    "Knowledge": [
+        Entry("agents_app.Collection", "library_books"),
+        Entry("agents_app.Document", "article"),
+        Entry("agents_app.DocumentVersion", "history_edu", "Versions of documents"),
     ],
     "Workflows": [
         Entry("workflows.WorkflowRun", "account_tree", "Runs"),

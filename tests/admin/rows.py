@@ -9,7 +9,18 @@ from allauth.account.models import EmailAddress
 from django.db.models import Model
 from django.utils import timezone
 
-from agents_app.models import Agent, AICall, Prompt, Tool, ToolAllowance, ToolCall
+from agents_app.models import (
+    Agent,
+    AICall,
+    Collection,
+    Document,
+    DocumentVersion,
+    EmbeddingSpace,
+    Prompt,
+    Tool,
+    ToolAllowance,
+    ToolCall,
+)
 from agents_app.services.prompts import create_prompt, save_prompt
 from billing_app.models import RateLimitState
 from chat_app.models import (
@@ -31,6 +42,7 @@ from one_project.accounts.models import (
     TeamMember,
     User,
 )
+from one_project.common.tenancy import in_tenant
 from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.types import Kind, Status
 
@@ -71,6 +83,30 @@ def event(org: Organisation) -> Event:
 
 def agent(org: Organisation) -> Agent:
     return Agent.objects.create(organisation=org, name=name("Agent"), created_by=user(org))
+
+
+def collection(org: Organisation) -> Collection:
+    with in_tenant(org.pk):
+        return Collection.objects.create(
+            organisation=org, name=name("Collection"), created_by=user(org)
+        )
+
+
+def document(org: Organisation) -> Document:
+    with in_tenant(org.pk):
+        return Document.objects.create(
+            organisation=org,
+            collection=collection(org),
+            title=name("Document"),
+            source="text",
+            key=name("key"),
+            created_by=user(org),
+        )
+
+
+def document_version(org: Organisation) -> DocumentVersion:
+    with in_tenant(org.pk):
+        return DocumentVersion.objects.create(organisation=org, document=document(org), number=1)
 
 
 def prompt(org: Organisation) -> Prompt:
@@ -218,6 +254,12 @@ def pool(_: Organisation) -> Pool:
     return Pool.objects.create(name=name("pool"))
 
 
+def space(_: Organisation) -> EmbeddingSpace:
+    return EmbeddingSpace.objects.create(
+        provider="scripted", model=name("model"), dimensions=8, state="retired"
+    )
+
+
 def rate_limit(org: Organisation) -> RateLimitState:
     return RateLimitState.objects.create(
         organisation=org, name=name("limit"), value=1, at=timezone.now()
@@ -233,6 +275,9 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Event: event,
     Agent: agent,
     Prompt: prompt,
+    Collection: collection,
+    Document: document,
+    DocumentVersion: document_version,
     Tool: tool,
     Grant: grant,
     ToolAllowance: allowance,
@@ -250,7 +295,8 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     WorkItem: work,
     WorkflowEvent: sent,
     Pool: pool,
+    EmbeddingSpace: space,
     RateLimitState: rate_limit,
 }
 # Of the whole installation: nobody sees them by a role.
-GLOBAL = {Pool, EmailAddress}
+GLOBAL = {Pool, EmailAddress, EmbeddingSpace}

@@ -9,6 +9,7 @@ from django.test import Client
 
 from agents_app.models import Agent, Prompt, Tool, ToolCall
 from one_project.accounts.models import Grant, Membership, Organisation, Role, Team, User
+from one_project.common.tenancy import in_tenant
 from tests.admin import rows
 from tests.admin.conftest import page, signed_in
 from tests.admin.rows import GLOBAL, MAKERS
@@ -55,7 +56,8 @@ def test_foreign_rows_do_not_exist(
         assert response.status_code in {302, 403, 404}
         if response.status_code == 302:
             assert response["Location"] == "/admin/"
-    assert model._default_manager.filter(pk=other.pk).exists()
+    with in_tenant(world.elsewhere.pk):
+        assert model._default_manager.filter(pk=other.pk).exists()
 
 
 @every_tenant_model

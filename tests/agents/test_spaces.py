@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
 
 from agents_app.errors import SpaceNotReady
@@ -266,6 +267,11 @@ def test_a_space_that_nobody_fills_any_more_is_taken_up_again(
         run(tend_spaces)
         run(tend_spaces)
         assert work("agents_app.build_space") == 1
+        # While it cannot be filled, nothing else fails for it.
+        large.fail = ModelError("timeout")
+        embed(world, said(world, "two"))
+        new.refresh_from_db()
+        assert "too long to answer" in new.error
         # Only what is not in use is removed, and by a worker, which may.
         with pytest.raises(SpaceNotReady):
             request_drop(new)
@@ -292,6 +298,22 @@ def test_a_search_waits_for_a_worker_for_a_moment_only(
     asked = len(small.requests)
     run(embed_query, world.organisation.pk, "query-vector:of-long-ago")
     assert len(small.requests) == asked
+
+
+def test_the_search_box_at_the_side_asks_no_model(
+    world: World,
+    small: ScriptedEmbeddingModel,
+    client: Client,
+    django_assert_max_num_queries: Any,
+) -> None:
+    embed(world, said(world, "canoe"))
+    asked = len(small.requests)
+    client.force_login(world.alice)
+    assert "canoe" in client.get("/chat/sidebar/", {"q": "cano"}).content.decode()
+    with django_assert_max_num_queries(1):
+        known_vector(world.organisation.pk, "cano")
+    assert len(small.requests) == asked
+    assert work("agents_app.embed_query") == 0
 
 
 def test_a_search_without_a_cache_goes_by_words_at_once(

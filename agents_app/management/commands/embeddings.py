@@ -9,14 +9,15 @@ from django.core.management.base import BaseCommand, CommandError
 from agents_app.models import EmbeddingSpace
 from agents_app.providers.errors import ModelError
 from agents_app.providers.registry import require_embedding_model
+from agents_app.services.embedding import length_of
 from agents_app.services.space_building import (
     begin_space,
     drop_space,
     pause_space,
-    request_missing,
     resume_space,
     switch_over,
 )
+from agents_app.services.space_tending import request_missing
 from one_project.common.errors import AppError
 
 VERBS = ("list", "build", "pause", "resume", "switch", "drop", "missing")
@@ -47,10 +48,7 @@ class Command(BaseCommand):
 
     def _build(self) -> None:
         model = require_embedding_model()
-        dimensions = model.dimensions
-        if dimensions is None:
-            dimensions = len(async_to_sync(model.embed)(["length"]).vectors[0])
-        begin_space(model, dimensions)
+        begin_space(model, async_to_sync(length_of)(model))
 
     def _change(self, verb: str, space: EmbeddingSpace) -> None:
         if verb == "switch":
@@ -66,5 +64,6 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for space in EmbeddingSpace.objects.order_by("pk"):
-            done = f"{space.items_done:,} of {space.items_total:,}" if space.items_total else ""
-            self.stdout.write(f"{space.pk:3}  {space.state:8}  {space}  {done}  {space.error}")
+            done = min(space.items_done, space.items_total)
+            far = f"{done:,} of {space.items_total:,}" if space.items_total else ""
+            self.stdout.write(f"{space.pk:3}  {space.state:8}  {space}  {far}  {space.error}")

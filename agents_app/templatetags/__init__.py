@@ -1,0 +1,1 @@
+"""Tags of the templates of agents and of what they know."""
