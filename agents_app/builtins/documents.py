@@ -50,7 +50,7 @@ def _look_up(
         audience=audience_of(context),
     )
     # Without a turn there is no answer whose numbers could be kept: a program asks by itself.
-    numbers = (
+    numbers: list[int | None] = (
         offer_passages(context.organisation.pk, context.turn_id, found)
         if context.turn_id is not None
         else list(range(1, len(found) + 1))
@@ -69,6 +69,7 @@ def _look_up(
             "version": one.version,
         }
         for number, one in zip(numbers, found, strict=True)
+        if number is not None
     ]
     told: dict[str, Any] = {"passages": passages}
     if vector.degraded:
@@ -91,7 +92,9 @@ class DeleteDocument(Arguments):
 def delete_document(arguments: DeleteDocument, context: ToolContext) -> dict[str, str]:
     """Delete a document for good, by its title or id. Only where the person may change it."""
     try:
-        title = remove_document(context.organisation, user=context.user, named=arguments.title)
+        title = remove_document(
+            context.organisation, user=context.user, named=arguments.title, agent=context.agent
+        )
     except AppError as error:
         raise ToolError(error.user_message, code=error.code) from error
     return {"deleted": title}

@@ -63,10 +63,11 @@ def clean_url(url: str) -> str:
         raise BadAddress("A web address begins with http:// or https://.")
     if "@" in parts.netloc:
         raise BadAddress("A web address must not hold a name or a password.")
-    if " " in line or len(line) > MAX_URL_CHARS:
-        raise BadAddress(detail="too long, or with blanks")
     place = (parts.scheme.lower(), parts.netloc.lower(), parts.path or "/", parts.query, "")
-    return urlunsplit(place)
+    address = urlunsplit(place)
+    if " " in line or len(line) > MAX_URL_CHARS or len(address) > MAX_URL_CHARS:
+        raise BadAddress(detail="too long, or with blanks")
+    return address
 
 
 async def fetch_page(url: str, *, max_bytes: int = MAX_PAGE_BYTES) -> WebFile:

@@ -146,7 +146,10 @@ def read_texts(organisation_id: UUID, ids: Sequence[UUID]) -> list[EmbeddedText]
 
 
 def vectors_stored(organisation_id: UUID, ids: Sequence[UUID]) -> None:
-    """Count how far the versions of these passages have got, twice a second at most."""
+    """Count how far the versions of these passages have got, twice a second at most.
+
+    Not while somebody holds one: who ends it waits for these passages, and must not be waited for.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -154,8 +157,11 @@ def vectors_stored(organisation_id: UUID, ids: Sequence[UUID]) -> None:
             SET chunks_done = ({_EMBEDDED}), updated_at = clock_timestamp()
             WHERE v.organisation_id = %(organisation)s AND v.status = %(embedding)s
                 AND v.updated_at < clock_timestamp() - make_interval(secs => %(pause)s)
-                AND v.id IN (SELECT c.version_id FROM agents_app_chunk c
-                    WHERE c.organisation_id = %(organisation)s AND c.id = ANY(%(ids)s))
+                AND v.id IN (SELECT id FROM agents_app_documentversion
+                    WHERE organisation_id = %(organisation)s AND id IN (
+                        SELECT c.version_id FROM agents_app_chunk c
+                        WHERE c.organisation_id = %(organisation)s AND c.id = ANY(%(ids)s))
+                    FOR NO KEY UPDATE SKIP LOCKED)
             """,  # noqa: S608 - our own statement
             {
                 "organisation": organisation_id,

@@ -52,13 +52,19 @@ def searched_collections(where: Where) -> QuerySet[Collection]:
     for person in where.audience:
         theirs = Collection.objects.readable_by(person, organisation)
         found = found.filter(pk__in=theirs.values("pk"))
-    if where.agent is not None and where.agent.knowledge == Knowledge.NONE:
-        return found.none()
-    if where.agent is not None and where.agent.knowledge == Knowledge.GRANTED:
-        granted = where.agent.collections.through.objects.filter(agent=where.agent.pk)
-        found = found.filter(pk__in=granted.values("collection_id"))
+    found = collections_for(found, where.agent)
     if where.collections is not None:
         found = found.filter(pk__in=list(where.collections))
+    return found
+
+
+def collections_for(found: QuerySet[Collection], agent: Agent | None) -> QuerySet[Collection]:
+    """Those of them that the agent itself may look into; all without one."""
+    if agent is not None and agent.knowledge == Knowledge.NONE:
+        return found.none()
+    if agent is not None and agent.knowledge == Knowledge.GRANTED:
+        granted = agent.collections.through.objects.filter(agent=agent.pk)
+        return found.filter(pk__in=granted.values("collection_id"))
     return found
 
 

@@ -23,8 +23,10 @@ from agents_app.search.fusion import Candidate
 from agents_app.search.legs import (
     LEXEMES,
     MAX_LEXEMES,
+    STRICT,
     Asked,
     Scope,
+    conditions,
     search_scope,
     vector_text,
 )
@@ -67,6 +69,7 @@ class Rows:
 
 def search_large(rows: Rows, asked: Asked) -> list[Candidate]:
     """As ``search_scope``; call it within ``in_tenant``."""
+    rows = _strictly(rows, asked)
     found = {one.item_id: one for one in _by_words(rows, asked)}
     if asked.vector is None or asked.space_id is None:
         return list(found.values())
@@ -83,6 +86,15 @@ def search_large(rows: Rows, asked: Asked) -> list[Candidate]:
         replace(one, similarity=similarities[one.item_id]) if one.item_id in similarities else one
         for one in found.values()
     ]
+
+
+def _strictly(rows: Rows, asked: Asked) -> Rows:
+    """The rows that meet the query's conditions: for both legs, and before anything is cut off."""
+    strict = conditions(folded(asked.text)) if asked.text_search and asked.strict else ""
+    if not strict:
+        return rows
+    values = {**rows.values, "language": asked.language, "strict": strict}
+    return replace(rows, where=f"{rows.where} AND {STRICT}", values=values)
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -116,13 +128,21 @@ def _by_words(rows: Rows, asked: Asked) -> list[Candidate]:
     present = [row for row in terms if row[2]]
     if not present:
         return []
-    rare = " | ".join(row[1] for row in _rarest(present))
-    scope = rows.scope(
-        "AND c.tsv @@ (%(rare)s::tsquery && %(tenant)s::tsquery) LIMIT %(most)s",
-        {**limits, "rare": rare},
-    )
     rarity = {row[0]: _weight(row[2], rows.total) for row in terms}
-    return search_scope(scope, replace(asked, vector=None, space_id=None, rarity=rarity))
+    ranked = replace(asked, vector=None, space_id=None, rarity=rarity)
+    found: dict[UUID, Candidate] = {}
+    looked = 0
+    # The rarest may stand in what the person may not read, or what the query excludes.
+    while looked < len(present) and len(found) < asked.candidates:
+        rare = present[looked : looked + max(looked, len(_rarest(present[looked:])))]
+        scope = rows.scope(
+            "AND c.tsv @@ (%(rare)s::tsquery && %(tenant)s::tsquery) LIMIT %(most)s",
+            {**limits, "rare": " | ".join(row[1] for row in rare)},
+        )
+        for one in sorted(search_scope(scope, ranked), key=lambda one: one.text_rank or 0):
+            found.setdefault(one.item_id, replace(one, text_rank=len(found)))
+        looked += len(rare)
+    return list(found.values())[: asked.candidates]
 
 
 def _rarest(terms: Sequence[tuple[str, str, int]]) -> list[tuple[str, str, int]]:

@@ -67,7 +67,7 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
     strict = conditions(words) if asked.strict else ""
     sql = _STATEMENT.format(
         scope=scope.sql,
-        strict=_STRICT if strict else "",
+        strict=f"WHERE {STRICT}" if strict else "",
         lexemes=_PREFIXED if asked.prefix else LEXEMES,
         rarity=_GIVEN_RARITY if asked.rarity is not None else _RARITY,
         text=_TEXT if words else _NOTHING,
@@ -146,10 +146,11 @@ _GIVEN_RARITY = """
     SELECT lexeme, w FROM unnest(%(rarity_lexemes)s::text[], %(rarity_weights)s::float[])
         AS given (lexeme, w)
 """
-_STRICT = """
-    WHERE ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(strict)s)
+# Whether a passage's own words meet the ``conditions`` of a query.
+STRICT = """(
+    ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(strict)s)
         OR numnode(websearch_to_tsquery(%(language)s::regconfig, %(strict)s)) = 0
-"""
+)"""
 _TEXT = """
     SELECT item_id, row_number() OVER (ORDER BY rank DESC, item_id DESC) AS rk, coverage
     FROM (
@@ -187,7 +188,7 @@ hit AS MATERIALIZED (
 rarity AS MATERIALIZED ({rarity}),
 txt AS ({text}),
 vec AS ({vector}),
-found AS (
+found AS MATERIALIZED (
     SELECT item_id, txt.rk AS text_rank, vec.rk AS vector_rank, txt.coverage
     FROM txt FULL JOIN vec USING (item_id)
 )

@@ -1,6 +1,7 @@
 """A new version of a document, or of a new one: one door for files, texts and web pages."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from django.conf import settings
@@ -28,6 +29,8 @@ from one_project.common.text import clean_line
 from one_project.workflows.models import WorkItem
 from one_project.workflows.services.work import cancel_work
 
+# Bytes of a key; the index takes no more than 2,704 of a row.
+KEY_BYTES: Final = 2_000
 # In ``meta`` of a version that is handed back because it has the same content; never stored.
 KNOWN: Final = "known"
 
@@ -56,7 +59,7 @@ def add_version(collection: Collection, *, user: User | None, source: Source) ->
         if held is None:
             raise CollectionNotFound
         documents = Document.objects.select_for_update(of=("self",), no_key=True)
-        document = documents.filter(collection=held, key=source.key).first()
+        document = documents.filter(collection=held, key=_key(source)).first()
         if document is None:
             document = _new_document(held, user, source)
         elif (known := _known(document, source.file)) is not None:
@@ -78,11 +81,17 @@ def _new_document(collection: Collection, user: User | None, source: Source) -> 
         source=source.kind,
         source_url=source.url,
         folder=source.folder,
-        key=source.key,
+        key=_key(source),
         created_by=user,
     )
     record_document("document_added", document, user)
     return document
+
+
+def _key(source: Source) -> str:
+    """As it is stored: of a very long one its hash."""
+    told = source.key.encode()
+    return source.key if len(told) <= KEY_BYTES else f"sha256://{sha256(told).hexdigest()}"
 
 
 def _known(document: Document, file: StoredFile | None) -> DocumentVersion | None:

@@ -97,12 +97,14 @@ def _registered(row: StoredFile) -> StoredFile:
         filename=row.filename,
         media_type=row.media_type,
     ).first()
-    if found is None:
-        row.save(force_insert=True)
-        return row
-    found.stored_by = list(dict.fromkeys([*found.stored_by, *row.stored_by]))
-    StoredFile.objects.filter(pk=found.pk).update(stored_by=found.stored_by, touched_at=Now())
-    return found
+    if found is not None:
+        found.stored_by = list(dict.fromkeys([*found.stored_by, *row.stored_by]))
+        kept = StoredFile.objects.filter(pk=found.pk)
+        if kept.update(stored_by=found.stored_by, touched_at=Now()):
+            return found
+        # A vacuum was just taking it.
+    row.save(force_insert=True)
+    return row
 
 
 def lock_blob(storage_name: str) -> None:

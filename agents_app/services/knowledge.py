@@ -12,9 +12,9 @@ from django.db.models import Q
 
 from agents_app.access import editable_collections
 from agents_app.errors import DocumentNotFound
-from agents_app.models import Agent, Chunk, Document, DocumentPage
+from agents_app.models import Agent, Chunk, Collection, Document, DocumentPage
 from agents_app.models.documents import TITLE_LIMIT
-from agents_app.search.chunks import Where, find_chunks
+from agents_app.search.chunks import Where, collections_for, find_chunks
 from agents_app.search.fusion import Hit
 from agents_app.search.query_vectors import QueryVector
 from agents_app.services.documents import delete_document
@@ -98,15 +98,20 @@ def search_knowledge(
         importance=importance,
     )
     with in_tenant(organisation.pk):
-        hits = find_chunks(
-            where,
-            query,
-            limit=limit,
-            vector=vector if vector_search else WORDS_ONLY,
-            text_search=text_search,
-            strict=strict,
-        )
-        return _passages(organisation, hits, max(0, min(neighbours, MAX_NEIGHBOURS)))
+        # Again where a newer version has taken the place of one that was found.
+        for _ in range(2):
+            hits = find_chunks(
+                where,
+                query,
+                limit=limit,
+                vector=vector if vector_search else WORDS_ONLY,
+                text_search=text_search,
+                strict=strict,
+            )
+            found = _passages(organisation, hits, max(0, min(neighbours, MAX_NEIGHBOURS)))
+            if len(found) == len(hits):
+                break
+        return found
 
 
 def _passages(organisation: Organisation, hits: Sequence[Hit], neighbours: int) -> list[Passage]:
@@ -171,7 +176,9 @@ def _around(chunks: Sequence[Chunk], count: int) -> dict[UUID, tuple[str, str]]:
         run = [
             row_of[seq] for seq in range(chunk.seq - count, chunk.seq + count + 1) if seq in row_of
         ]
-        place = next(index for index, row in enumerate(run) if row.pk == chunk.pk)
+        place = next((index for index, row in enumerate(run) if row.pk == chunk.pk), None)
+        if place is None:
+            continue  # a newer version has come this moment
         before = [_until(row, following) for row, following in pairwise(run[: place + 1])]
         after = [_from(row, previous) for previous, row in pairwise(run[place:])]
         found[chunk.pk] = ("\n".join(filter(None, before)), "\n".join(filter(None, after)))
@@ -188,10 +195,13 @@ def _from(chunk: Chunk, previous: Chunk) -> str:
     return chunk.text[max(shared, 0) :]
 
 
-def remove_document(organisation: Organisation, *, user: User | None, named: str) -> str:
+def remove_document(
+    organisation: Organisation, *, user: User | None, named: str, agent: Agent | None = None
+) -> str:
     """Delete the document of this id or whole title with every trace; returns its title.
 
-    People delete in collections they may change, programs (``user`` None) nothing. Raises
+    People delete in collections they may change, programs (``user`` None) nothing; ``agent`` only
+    where it may look. Raises
     DocumentNotFound when there is none that the person may read, Conflict when several have the
     title, AccessDenied where it may be read only.
     """
@@ -200,7 +210,10 @@ def remove_document(organisation: Organisation, *, user: User | None, named: str
     if user is None or find_membership(user, organisation.pk) is None:
         raise DocumentNotFound
     with in_tenant(organisation.pk):
-        rows = Document.objects.filter(by_name, organisation=organisation)
+        collections = collections_for(Collection.objects.all(), agent)
+        rows = Document.objects.filter(
+            by_name, organisation=organisation, collection__in=collections
+        )
         editable = rows.filter(collection__in=editable_collections(user, organisation))
         found = list(editable.order_by("pk")[:2])
         if not found and rows.readable_by(user, organisation).exists():

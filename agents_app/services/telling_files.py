@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import connection
 
 from agents_app.errors import StoredFileNotFound
@@ -32,6 +33,8 @@ _PLAIN_BYTES: Final = 4 * TEXT_LIMIT + 8
 GONE: Final = "it is not there any more."
 BROKEN: Final = "it could not be read."
 LARGE: Final = "a picture that is too large to look at (at most 20 megapixels and 10 MiB)."
+# How long nobody tries again what the parser gave up on: each step of a turn would wait for it.
+TRY_AGAIN: Final = 3600  # seconds
 EARLIER: Final = "a picture from earlier in the conversation; it is not shown again."
 
 
@@ -79,6 +82,9 @@ def text_of_file(row: StoredFile) -> str:
     """At most 20,000 characters of what can be read in it, or why nothing can; kept on the row."""
     if row.text is not None:
         return row.text
+    given_up = f"file-given-up:{row.pk}"
+    if told := cache.get(given_up):
+        return str(told)
     if not connection.in_atomic_block:
         connection.close()  # the parser takes its time; the pool has others to serve
     try:
@@ -86,6 +92,8 @@ def text_of_file(row: StoredFile) -> str:
     except ParseFailed as failure:
         text = f"{BROKEN} {failure.user_message}"
         if failure.code in {"stopped", "crashed", "timeout"}:
+            if failure.code != "stopped":
+                cache.set(given_up, text, TRY_AGAIN)
             return text  # another time it may be read
     except (StoredFileNotFound, OSError):
         return GONE

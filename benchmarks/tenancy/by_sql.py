@@ -162,8 +162,6 @@ class BySql:
 
     def __init__(self, app_url: str, sides: list[Side]) -> None:
         self.connection = psycopg.connect(app_url)
-        self.connection.execute("CREATE TEMP TABLE mine (x int)")
-        self.connection.commit()
         self.sides = sides
         self.tables = self._tables()
 
@@ -173,7 +171,8 @@ class BySql:
         for name, columns in self.connection.execute(TABLES, values).fetchall():
             table = Table(name, columns, {})
             for side in self.sides:
-                rows = self._rows(side, f"SELECT {table.key} FROM {name} ORDER BY 1 LIMIT 20")
+                own = f"WHERE organisation_id = '{side.organisation.pk}' ORDER BY 1 LIMIT 20"
+                rows = self._rows(side, f"SELECT {table.key} FROM {name} {own}")
                 table.keys[side.organisation.pk] = [row[0] for row in rows]
             found.append(table)
         return found

@@ -47,10 +47,13 @@ async def search_messages(arguments: SearchMessages, context: ToolContext) -> di
     """Find what was said earlier, in this thread or in all of the person's threads, by words and
     by meaning, and what was changed on the canvas. The best come first."""
     vector = await query_vector(context.organisation.pk, arguments.query)
-    return await in_thread(_search, arguments, context, vector)
+    return await in_thread(search_as_told, arguments, context, vector)
 
 
-def _search(arguments: SearchMessages, context: ToolContext, vector: QueryVector) -> dict[str, Any]:
+def search_as_told(
+    arguments: SearchMessages, context: ToolContext, vector: QueryVector
+) -> dict[str, Any]:
+    """What the tool answers, once it has the query's vector or none."""
     key = context.thread_id
     thread = Thread.objects.present().filter(pk=key).first() if key else None
     if thread is None:
@@ -67,6 +70,8 @@ def _search(arguments: SearchMessages, context: ToolContext, vector: QueryVector
         before_order=asked.order if asked else None,
         limit=arguments.limit,
     )
+    # What models are not to be told is no answer to one.
+    found = [one for one in found if not (one.message and "skip_context" in one.message.meta)]
     told: dict[str, Any] = {"messages": [_told(one) for one in found]}
     if vector.degraded:
         told["note"] = "Found by words only: search by meaning is not available now."

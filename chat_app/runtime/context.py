@@ -226,7 +226,7 @@ def without_silent_tools(messages: MessageQuerySet) -> MessageQuerySet:
 
 _FIELDS = (
     "kind", "text", "content", "is_tool", "author_id", "author_name", "agent_id", "turn_id",
-    "thread_id", "order", "step_order",
+    "thread_id", "order", "step_order", "sources",
 )  # fmt: skip
 
 

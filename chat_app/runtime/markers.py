@@ -5,6 +5,7 @@ What is code is what the page shows as code: the renderer decides, here as well 
 
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Final
 
 from one_project.common.markdown import render
@@ -45,6 +46,12 @@ def checked_markers(text: str, offered: Collection[int]) -> tuple[str, list[int]
         pieces += (before if kept else before.rstrip(" \t"), said)
         end = match.end()
     return "".join([*pieces, text[end:]]), list(used)
+
+
+@lru_cache(maxsize=256)
+def without_markers(text: str) -> str:
+    """The text without any: remembered, since each step of a turn tells what was said before."""
+    return checked_markers(text, ())[0]
 
 
 def linked_markers(html: str, link: Callable[[int], str | None]) -> str:

@@ -18,6 +18,7 @@ from agents_app.providers.parts import (
 )
 from agents_app.services.telling_files import tell_files
 from chat_app.models import Message, MessageKind
+from chat_app.runtime.markers import without_markers
 
 # Pictures of earlier messages that are shown again, newest first; each costs about 750 tokens.
 PICTURES_AGAIN = 8
@@ -81,6 +82,9 @@ class Listener:
             calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
             results = [part for part in message.parts if isinstance(part, ToolResultPart)]
         text = message.text
+        if message.sources and (message.turn_id is None or message.turn_id != self.turn_id):
+            # The same numbers mean other passages in the turn that listens.
+            text = without_markers(text)
         if not self._with_tools(message):
             # A message that holds a result is a record of a use; one that only asks has words.
             text = "" if results or message.kind == MessageKind.TOOL else text

@@ -63,8 +63,8 @@ def find_entries(
 ) -> list[Found]:
     """The best ``limit`` entries, best first. Words alone where ``vector`` has none.
 
-    threshold: cosine that a hit of the vectors has to exceed. prefix: as one types. strict: quotes and
-    ``-word`` are conditions, as in a search box; not so in what is said to somebody.
+    threshold: cosine that a hit of the vectors has to exceed. prefix: as one types.
+    strict: quotes and ``-word`` are conditions, as in a search box; not in what is asked in a chat.
     """
     if limit < 1:
         return []

@@ -9,7 +9,7 @@ from agents_app.providers.parts import Part, TextPart
 from agents_app.services.citations import forget_offers, offered_passages
 from agents_app.tools.audience import register_audience
 from chat_app.models import Message, Thread, ThreadParticipant, Turn
-from chat_app.runtime.markers import checked_markers, has_markers
+from chat_app.runtime.markers import checked_markers, has_markers, without_markers
 from one_project.accounts.models import Membership, User
 
 QUOTE_LIMIT: Final = 400
@@ -44,7 +44,7 @@ def cited_parts(
 def told_elsewhere(message: Message) -> str:
     """The text of an answer for whoever has not its sources: without their numbers, which mean
     something else there."""
-    return checked_markers(message.text, ())[0] if message.sources else message.text
+    return without_markers(message.text) if message.sources else message.text
 
 
 def forget_citations(turns: Sequence[Turn]) -> None:

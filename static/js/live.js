@@ -22,7 +22,7 @@ const isBlock = (element) => element && BLOCKS.test(element.tagName) && !element
 const tail = (element) => (isBlock(element.lastElementChild) ? tail(element.lastElementChild) : element);
 function stream(kind, position, attempt, n, content) {
   const article = box.querySelector(`article[data-position="${position}"]`);
-  if (!article) return sync();
+  if (!article) return box.querySelector(".newer") ?? sync();
   const known = article.dataset;
   const same = attempt === +known.attempt;
   if (isFinal(article) || attempt < +known.attempt || (same && n <= +known.n)) return;
@@ -41,7 +41,7 @@ function apply(record) {
   if (kind === "i") inbox();
   else if (kind === "x") first === "reload" ? location.reload() : location.assign("/chat/");
   else if (kind === "s" && +numbers[0] > seen) sync();
-  else if (kind === "s" && +first > seen && (seen = +first)) upsert(content);
+  else if (kind === "s" && +first > seen) upsert(content), box.querySelector(".newer.htmx-request") ?? (seen = +first);
   else if (/^[dhcr]$/.test(kind)) stream(kind, first, +numbers[0], +numbers[1], content);
 }
 addEventListener("htmx:wsOpen", ({ detail }) => {

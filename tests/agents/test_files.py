@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from agents_app.errors import FileDamaged, FileTooLarge, StoredFileNotFound
+from agents_app.knowledge.failures import failed
 from agents_app.models import StoredFile
 from agents_app.models.files import NAME_LIMIT
 from agents_app.providers.base import ChatRequest
@@ -238,6 +239,28 @@ def test_a_file_stored_again_while_its_blob_goes_is_whole(
     assert [path.read_bytes() for path in blobs(folder)] == [b"tea"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_file_stored_again_while_its_row_goes_is_kept(
+    committed_world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the row and its touch the vacuum has taken it."""
+    organisation = committed_world.organisation
+    row = store_file(organisation, b"tea", filename="a")
+    find = QuerySet.first
+
+    def late(rows: Any) -> Any:
+        found = find(rows)
+        if isinstance(found, StoredFile):
+            StoredFile.objects.filter(pk=found.pk).delete()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "first", late)
+        again = store_file(organisation, b"tea", filename="a")
+    assert again.pk != row.pk
+    use_files(organisation.pk, [again.pk])
+
+
 # What models are told
 
 
@@ -275,6 +298,20 @@ def test_documents_are_parsed_and_what_cannot_be_read_says_so(
     gone = FilePart("text/plain", filename="b.txt", file_id=str(uuid4()))
     [note] = tell_files(world.organisation.pk, [gone], pictures=set()).values()
     assert note == TextPart("\n\nFile b.txt: it is not there any more.\n")
+
+
+def test_what_the_parser_gave_up_on_is_not_tried_at_every_step(
+    told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def give_up(data: bytes, filename: str) -> None:
+        tries.append(filename)
+        raise failed("crashed")
+
+    monkeypatch.setattr("agents_app.services.telling_files.parse_in_sandbox", give_up)
+    notes = {told(b"%PDF-1.7 many pages", "a.pdf") for _ in range(3)}
+    assert len(notes) == len(tries) == 1
 
 
 def test_pictures_are_shown_unless_they_are_too_large(told: Callable[..., Any]) -> None:

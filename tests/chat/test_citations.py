@@ -12,9 +12,10 @@ from agents_app.tools.audience import audience_of
 from agents_app.tools.definitions import ToolContext
 from chat_app.live.announce import render_message
 from chat_app.models import Message, Turn
+from chat_app.runtime.context import fetch_context
 from chat_app.runtime.markers import checked_markers
 from chat_app.services.conversation import continue_thread
-from chat_app.services.messages import save_messages
+from chat_app.services.messages import delete_messages, save_messages
 from chat_app.services.threads import delete_thread, purge_deleted_threads
 from chat_app.services.turns import Outcome, finish_turn
 from chat_app.types import MessageDraft
@@ -132,6 +133,20 @@ def test_offers_go_with_their_thread(world: World, turn: Turn) -> None:
     delete_thread(turn.thread, user=world.alice)
     turn.thread.__class__.objects.filter(pk=turn.thread_id).update(deleted_at="2020-01-01T00:00Z")
     purge_deleted_threads()
+    with in_tenant(world.organisation.pk):
+        assert not Citation.objects.exists()
+
+
+def test_numbers_of_an_answer_are_not_told_to_the_next_turn_and_go_with_it(
+    world: World, turn: Turn
+) -> None:
+    shelf = make_collection(world.organisation, world.alice, shared=True)
+    make_document(shelf, "Refunds", "Refunds take five days.")
+    offer(world, turn)
+    message = answer(turn, "Five days [1], as in `x[1]`.")
+    told = str(fetch_context(turn.thread, agent=None, prompt="And now?"))
+    assert "Five days, as in `x[1]`." in told
+    delete_messages(turn.thread, [message.pk])
     with in_tenant(world.organisation.pk):
         assert not Citation.objects.exists()
 

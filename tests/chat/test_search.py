@@ -1,6 +1,7 @@
 """Search of messages: who finds what, in which order, and what stands around it."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -207,6 +208,9 @@ def test_phrases_and_excluded_words_are_conditions(world: World, thread: Thread)
     assert "cheese and red cabbage" not in texts(
         find_entries(where(world, world.alice), "red -cabbage")
     )
+    # Only they: the words beside them need not all be there.
+    wordy = 'who brought the "red wine" to the summer party?'
+    assert texts(find_entries(where(world, world.alice), wordy)) == ["red wine and cheese"]
 
 
 def test_accents_do_not_matter_and_hostile_queries_are_harmless(
@@ -231,15 +235,23 @@ def test_accents_do_not_matter_and_hostile_queries_are_harmless(
         find_entries(where(world, world.alice), hostile, prefix=True)
 
 
-def test_the_last_word_may_be_the_beginning_of_one(world: World, thread: Thread) -> None:
-    say(thread, "the gardeners met")
-    assert texts(find_entries(where(world, world.alice), "the garde", prefix=True))
+@pytest.mark.parametrize("typed", ["the garde", "gardeners", "met decisions", "parties"])
+def test_the_last_word_may_be_the_beginning_of_one_or_a_whole_one(
+    world: World, thread: Thread, typed: str
+) -> None:
+    say(thread, "the gardeners met for decisions about parties")
+    assert texts(find_entries(where(world, world.alice), typed, prefix=True))
 
 
 def test_a_text_of_many_words_can_be_saved_and_found(world: World, thread: Thread) -> None:
     long = " ".join(f"word{number}" for number in range(150_000))  # more than 1 MB of lexemes
     say(thread, long)
     assert find_entries(where(world, world.alice), "word17")
+    # Of a compound the whole and its parts are kept, here each in letters of three bytes.
+    letters = [chr(code) for code in range(0x0905, 0x0939)]
+    parts = ["".join(three) for three in product(letters, repeat=3)][:50_000]
+    say(thread, " ".join(f"{one}-{two}" for one, two in zip(parts[::2], parts[1::2], strict=True)))
+    assert find_entries(where(world, world.alice), parts[17])
 
 
 def test_what_stands_around_a_hit_comes_once_in_order(world: World, thread: Thread) -> None:
@@ -290,6 +302,13 @@ def test_the_context_has_the_hits_with_their_surroundings_before_the_recent_ones
     assert told(thread, "what is the heron password?", world.alice, options) == [
         "b", "the password is heron", "c", "f", "g", "what is the heron password?",
     ]  # fmt: skip
+
+
+def test_quotes_and_dashes_of_a_question_are_no_conditions(world: World, thread: Thread) -> None:
+    say(thread, "the heron costs 5 coins", "f", "g")
+    options = asking(thread, text_search=True, recent=0)
+    question = 'at "no time" was -5 "said" of the heron?'
+    assert "the heron costs 5 coins" in told(thread, question, world.alice, options)
 
 
 def test_search_is_off_unless_one_of_its_legs_is_on(world: World, thread: Thread) -> None:

@@ -8,9 +8,11 @@ from agents_app.models import Agent, AgentKind, CallStatus
 from agents_app.providers.parts import ToolCallPart
 from agents_app.runtime.agent import agent_of
 from agents_app.runtime.offers import DELEGATE, offers
+from agents_app.search.query_vectors import QueryVector
 from agents_app.services.agents import create_agent
 from agents_app.services.tools import set_tool_policy
-from agents_app.tools.definitions import ToolContext, builtin_tools
+from agents_app.tools.definitions import ToolContext
+from chat_app.builtins.threads import SearchMessages, search_as_told
 from chat_app.models import EscalationStatus, Message, Thread, Turn
 from chat_app.services import delegation
 from chat_app.services.conversation import send_agent_message
@@ -37,8 +39,9 @@ def say(thread: Thread, text: str, by: User) -> Message:
 
 def found_by(world: World, user: User, thread: Thread) -> list[str]:
     context = ToolContext(organisation=world.organisation, user=user, thread_id=thread.pk)
-    tool = builtin_tools()["search_messages"]
-    hits = tool.run(context, {"query": "plum", "other_threads": True})
+    arguments = SearchMessages(query="plum", other_threads=True)
+    # Without the vector, for which the tool goes to threads that see what is committed only.
+    hits = search_as_told(arguments, context, QueryVector())["messages"]
     return sorted(hit["text"] for hit in hits)
 
 
