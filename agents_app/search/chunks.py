@@ -48,7 +48,7 @@ class Where:
 def searched_collections(where: Where) -> QuerySet[Collection]:
     """All that may be looked into: what everybody concerned may read."""
     organisation = where.organisation
-    found = Collection.objects.readable_by(where.user, organisation)
+    found: QuerySet[Collection] = Collection.objects.readable_by(where.user, organisation)
     for person in where.audience:
         theirs = Collection.objects.readable_by(person, organisation)
         found = found.filter(pk__in=theirs.values("pk"))

@@ -53,6 +53,11 @@ def forget_citations(turns: Sequence[Turn]) -> None:
         forget_offers(turns[0].organisation_id, [turn.pk for turn in turns])
 
 
+def forget_citations_with(message_ids: Sequence[UUID]) -> None:
+    """The same for messages that go: a turn goes with the last one it wrote."""
+    forget_citations(list(Turn.objects.filter(message__in=message_ids)))
+
+
 def _source(citation: Citation) -> dict[str, Any]:
     """As it is kept on the message: the passage as it was, whatever becomes of the document."""
     return {

@@ -18,7 +18,7 @@ from chat_app.conf import (
     RESTARTING,
 )
 from chat_app.errors import InvalidOrder, MessageNotFound
-from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
+from chat_app.models import Message, MessageKind, MessageStatus, Thread
 from chat_app.models.messages import is_tool_message, text_of
 from chat_app.services.attachments import (
     file_ids,
@@ -27,7 +27,7 @@ from chat_app.services.attachments import (
     without_large_data,
 )
 from chat_app.services.changes import Change, changing
-from chat_app.services.citations import forget_citations
+from chat_app.services.citations import forget_citations_with
 from chat_app.types import MessageDraft
 
 Order = int | Literal["next"] | None
@@ -259,7 +259,7 @@ def delete_messages(thread: Thread, ids: Sequence[UUID]) -> list[UUID]:
     with changing(thread.pk) as change:
         rows = list(change.thread.messages.filter(pk__in=ids).values_list("pk", "order"))
         existing = [pk for pk, _ in rows]
-        _forget_offers(existing)
+        forget_citations_with(existing)
         release_files_of(existing)
         change.thread.messages.filter(pk__in=existing).delete()
         _forget_told(change, [order for _, order in rows])
@@ -284,7 +284,7 @@ def delete_by_order(
             if start <= (message.order, message.step_order) < end
         ][: DELETE_BY_ORDER_BATCH + 1]
         batch = places[:DELETE_BY_ORDER_BATCH]
-        _forget_offers([pk for _, _, pk in batch])
+        forget_citations_with([pk for _, _, pk in batch])
         release_files_of([pk for _, _, pk in batch])
         change.thread.messages.filter(pk__in=[pk for _, _, pk in batch]).delete()
         _forget_told(change, [order for order, _, _ in batch])
@@ -292,11 +292,6 @@ def delete_by_order(
         if not batch:
             return True, None, None
         return len(places) <= DELETE_BY_ORDER_BATCH, batch[-1][0], batch[-1][1]
-
-
-def _forget_offers(ids: Sequence[UUID]) -> None:
-    """A turn goes with the last message it wrote, and what it was offered with it."""
-    forget_citations(list(Turn.objects.filter(message__in=ids)))
 
 
 def _forget_told(change: Change, orders: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -149,6 +150,36 @@ def test_a_hit_in_both_lists_comes_before_one_that_only_vectors_have() -> None:
     )
     assert [hit.item_id for hit in found] == [a, b, c]  # T-S10
     assert [round(hit.score, 4) for hit in found] == [0.2, 0.0909, 0.0833]
+
+
+def test_few_of_the_words_are_no_match_for_a_near_meaning_and_all_of_them_are() -> None:
+    near, far = new_id(), new_id()
+
+    def order(coverage: float) -> list[UUID]:
+        found = fuse(
+            [
+                Candidate(item_id=far, text_rank=0, similarity=0.1, coverage=coverage),
+                Candidate(item_id=near, vector_rank=0, similarity=0.5),
+            ],
+            limit=2,
+        )
+        return [hit.item_id for hit in found]
+
+    assert order(coverage=0.2) == [near, far]
+    assert order(coverage=1.0) == [far, near]
+
+
+def test_what_has_no_vector_yet_can_be_the_first_by_its_words() -> None:
+    said_now, near, far = new_id(), new_id(), new_id()
+    found = fuse(
+        [
+            Candidate(item_id=said_now, text_rank=0, coverage=1.0),
+            Candidate(item_id=near, vector_rank=0, similarity=0.7),
+            Candidate(item_id=far, vector_rank=1, similarity=0.5),
+        ],
+        limit=3,
+    )
+    assert [hit.item_id for hit in found] == [said_now, near, far]
 
 
 def test_the_best_survive_the_limit_not_the_oldest(world: World, thread: Thread) -> None:

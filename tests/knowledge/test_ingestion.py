@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -41,6 +42,7 @@ from agents_app.services.documents import (
 )
 from agents_app.services.files import use_files
 from agents_app.services.ingesting import ingest_version, sweep_versions
+from integrations_app.errors import BadAddress
 from one_project.common.database import in_thread
 from one_project.common.errors import Conflict
 from one_project.common.tenancy import in_tenant
@@ -149,6 +151,21 @@ def test_same_file_again_costs_nothing(
     assert len(embedder.requests) == asked
     assert fresh(first).meta == {}
     assert rows_of(collection)["DocumentVersion"] == 1
+
+
+def test_names_may_be_as_long_as_they_are_allowed_to_be(collection: Collection) -> None:
+    # Each letter is four bytes, and none like another: no index takes as much.
+    letters = "".join(map(chr, range(0x20000, 0x20000 + 2_000)))
+    folder = "/".join(letters[start : start + 115] for start in range(0, 575, 115))
+    address = f"https://example.org/{letters[:1_900]}"
+    for _ in range(2):
+        file = BytesIO(HANDBOOK.encode())
+        add_upload(collection, user=None, file=file, filename=letters[-255:], folder=folder)
+        add_page(collection, user=None, url=address)
+    assert rows_of(collection)["Document"] == 2
+    # With the slash it gets it is one letter too long.
+    with pytest.raises(BadAddress):
+        add_page(collection, user=None, url=f"https://{'a' * 1_988}.org")
 
 
 def test_new_version_takes_over_only_when_ready(
@@ -281,7 +298,13 @@ async def test_cancel_ends_the_process_that_reads(collection: Collection) -> Non
 
 def _readers() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if "agents_app.knowledge.child" in child.cmdline()]
+    found = []
+    for child in children:
+        # One that has just ended has no command line any more.
+        with suppress(psutil.NoSuchProcess):
+            if "agents_app.knowledge.child" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_delete_leaves_no_trace(collection: Collection, embedder: ScriptedEmbeddingModel) -> None:

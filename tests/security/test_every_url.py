@@ -98,7 +98,11 @@ ROWS: dict[str, Row] = {
     "chat:take_over": ("post", (LOGIN, 404, 404, 303, 303, 303), {}),
     "chat:tick_task": ("post", (LOGIN, 404, 303, 404, 404, 404), {}),
     "chat:canvas": ("get", PARTICIPANTS, {}),
-    "chat:canvas_edit": ("post", (LOGIN, 404, 303, 404, 404, 303), {"text": "Hello"}),
+    "chat:canvas_edit": (
+        "post",
+        (LOGIN, 404, 303, 404, 404, 303),
+        {"text": "Hello", "base_version": "1"},
+    ),
     "chat:canvas_history": ("get", PARTICIPANTS, {}),
     "chat:canvas_difference": ("get", PARTICIPANTS, {}),
     "chat:canvas_download": ("get", PARTICIPANTS, {}),
