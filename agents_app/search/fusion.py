@@ -11,6 +11,7 @@ With both recall@5 rose from .607 to .634 (1,982 questions on long conversations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isnan
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +37,11 @@ class Candidate:
     similarity: float | None = None
     coverage: float = 0.0
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        # A vector of zeros is near to nothing, and Postgres says NaN.
+        if self.similarity is not None and isnan(self.similarity):
+            object.__setattr__(self, "similarity", 0.0)
 
 
 @dataclass(frozen=True, slots=True)

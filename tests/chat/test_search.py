@@ -182,6 +182,11 @@ def test_what_has_no_vector_yet_can_be_the_first_by_its_words() -> None:
     assert [hit.item_id for hit in found] == [said_now, near, far]
 
 
+def test_a_vector_of_zeros_is_near_to_nothing() -> None:
+    [hit] = fuse([Candidate(item_id=new_id(), vector_rank=0, similarity=float("nan"))], limit=1)
+    assert hit.relevance == 0.0
+
+
 def test_the_best_survive_the_limit_not_the_oldest(world: World, thread: Thread) -> None:
     say(thread, *["a boat"] * 12, "the blue boat with the torn sail")
     found = find_entries(where(world, world.alice), "torn sail of the blue boat", limit=1)
