@@ -255,9 +255,7 @@ ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
 ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)
 # Files of messages (docs/files.md): below a folder, or in any other storage of Django's.
 ONE_FILES_DIR = Path(env("ONE_FILES_DIR", default="") or _DATA_DIR / "files").expanduser()
-ONE_FILES_STORAGE = env(
-    "ONE_FILES_STORAGE", default="django.core.files.storage.FileSystemStorage"
-)
+ONE_FILES_STORAGE = env("ONE_FILES_STORAGE", default="django.core.files.storage.FileSystemStorage")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
