@@ -65,9 +65,9 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
     if not words and not by_vector:
         return []
     strict = conditions(words) if asked.strict else ""
+    whole = _STRICTLY.format(scope=scope.sql, strict=STRICT) if strict else scope.sql
     sql = _STATEMENT.format(
-        scope=scope.sql,
-        strict=f"WHERE {STRICT}" if strict else "",
+        scope=whole,
         lexemes=_PREFIXED if asked.prefix else LEXEMES,
         rarity=_GIVEN_RARITY if asked.rarity is not None else _RARITY,
         text=_TEXT if words else _NOTHING,
@@ -151,6 +151,7 @@ STRICT = """(
     ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(strict)s)
         OR numnode(websearch_to_tsquery(%(language)s::regconfig, %(strict)s)) = 0
 )"""
+_STRICTLY = "SELECT * FROM ({scope}) whole WHERE {strict}"
 _TEXT = """
     SELECT item_id, row_number() OVER (ORDER BY rank DESC, item_id DESC) AS rk, coverage
     FROM (
@@ -177,8 +178,7 @@ _SIMILARITY = """
         AND e.organisation_id = %(organisation)s AND e.item_id = f.item_id)
 """
 _STATEMENT = """
-WITH all_of_scope AS MATERIALIZED ({scope}),
-scope AS MATERIALIZED (SELECT * FROM all_of_scope {strict}),
+WITH scope AS MATERIALIZED ({scope}),
 n AS (SELECT count(*)::float AS n FROM scope),
 lex AS MATERIALIZED ({lexemes}),
 hit AS MATERIALIZED (

@@ -113,6 +113,8 @@ def exact(table: str, organisation_id: UUID, vector: Sequence[float]) -> tuple[l
 
 
 def count_answer(seen: Seen, answer: Sequence[UUID], right: Sequence[UUID], due: int) -> None:
+    if not right:
+        return  # a tenant of whom the anchor holds nothing
     seen.recalls.append(len(set(answer) & set(right)) / len(right))
     seen.short += len(answer) < due
 
