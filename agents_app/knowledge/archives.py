@@ -9,11 +9,8 @@ from agents_app.knowledge.bounds import MB, ParseLimits
 from agents_app.knowledge.failures import failed
 
 CONTENT_TYPES: Final = "[Content_Types].xml"
-# What a broken zip makes the standard library raise.
-BROKEN: Final = (
-    zipfile.BadZipFile, zlib.error, ValueError, OSError, NotImplementedError, EOFError,
-    RuntimeError,
-)  # fmt: skip
+# What a broken zip makes the standard library raise; RuntimeError: a way of packing it lacks.
+BROKEN: Final = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError)
 _PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PIECE: Final = MB
 _ENTRY_MARK: Final = b"PK\x01\x02"

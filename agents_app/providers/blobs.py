@@ -75,8 +75,8 @@ def old_blobs(organisation_id: UUID, prefix: str, before: datetime) -> Iterator[
     storage, folder = _storage(), f"{organisation_id}/{prefix}"
     try:
         _, names = storage.listdir(folder)
-    except (OSError, NotImplementedError):
-        return
+    except (OSError, RuntimeError):
+        return  # no such folder, or a storage that cannot list, whose owner has rules for old files
     for name in names:
         path = f"{folder}/{name}"
         try:
