@@ -1,26 +1,21 @@
 """A document to read, page by page, at the passage that somebody was pointed to."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.core.handlers.asgi import ASGIRequest
 from django.http import (
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.shortcuts import render
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_document, access_document_to_edit
 from agents_app.errors import DocumentNotFound
-from agents_app.models import Document, DocumentPage, DocumentVersion, StoredFile, VersionStatus
+from agents_app.models import Document, DocumentPage, DocumentVersion, VersionStatus
 from agents_app.services.document_reading import (
     PageText,
     progress_of,
@@ -28,17 +23,15 @@ from agents_app.services.document_reading import (
     versions_of,
 )
 from agents_app.services.document_versions import KEPT_PAGES
-from agents_app.services.files import find_file, open_file
+from agents_app.services.files import find_file
 from agents_app.views.knowledge_listing import may_retry, version_as_json
 from agents_app.views.page_parts import Part, part_at, part_of
+from agents_app.views.serving import served_file
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.pages import wants_json
 from one_project.common.tenancy import in_tenant
 
-CHUNK: Final = 256 * 1024
-# A file opens nothing and asks for nothing, whatever a browser takes it for.
-POLICY: Final = "default-src 'none'; sandbox"
 _READ: Final = (VersionStatus.READY, VersionStatus.REPLACED)
 
 
@@ -154,49 +147,8 @@ def original(request: MemberRequest, document_id: UUID) -> HttpResponseBase:
     version = document.current or next(iter(versions_of(document)), None)
     if version is None or version.file_id is None:
         raise DocumentNotFound
-    return _served(request, find_file(request.organisation.pk, version.file_id))
-
-
-def _served(request: MemberRequest, row: StoredFile) -> HttpResponseBase:
-    # A file that is lost is told before the answer begins.
-    file = open_file(row)
-    pieces: _Pieces | Iterator[bytes]
-    if isinstance(request, ASGIRequest):
-        # Otherwise all of it would be read before the first byte leaves.
-        pieces = _Pieces(file)
-    else:
-        file.close()
-        pieces = _read(row)
-    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
-    response.headers["Content-Length"] = str(row.size)
-    disposition = content_disposition_header(as_attachment=True, filename=row.filename)
-    response.headers["Content-Disposition"] = disposition or "attachment"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    # Another version takes the place of this one at the same address.
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
-
-
-def _read(row: StoredFile) -> Iterator[bytes]:
-    with open_file(row) as file:
-        while piece := file.read(CHUNK):
-            yield piece
-
-
-class _Pieces:
-    """The file piece by piece, without holding up the server; the response closes it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await asyncio.to_thread(self._file.read, CHUNK):
-            yield piece
-
-    def close(self) -> None:
-        self._file.close()
+    # Another version takes the place of this one at the same address: nothing is kept.
+    return served_file(request, find_file(request.organisation.pk, version.file_id))
 
 
 def _as_json(document: Document, page: PageText | None) -> dict[str, Any]:

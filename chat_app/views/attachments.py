@@ -1,27 +1,22 @@
 """Files on their way: into the composer, and out of a message to those who may see it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import IO, Final
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
-from django.core.handlers.asgi import ASGIRequest
 from django.http import (
-    FileResponse,
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app.errors import StoredFileNotFound
 from agents_app.models import StoredFile
-from agents_app.services.files import open_file
+from agents_app.views.serving import served_file
 from chat_app.access import access_message, access_thread
 from chat_app.services.attachments import (
     Upload,
@@ -35,9 +30,8 @@ from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import InvalidInput
 from one_project.common.pages import wants_json
 
-CHUNK: Final = 256 * 1024
-# A file opens nothing and asks for nothing, whatever a browser takes it for.
-POLICY: Final = "default-src 'none'; sandbox"
+# The bytes of an address never change; who may see them can.
+KEPT: Final = "max-age=3600"
 
 
 @require_POST
@@ -71,7 +65,7 @@ def attachment(
 ) -> HttpResponseBase:
     """A file of a message, to be saved: never shown, whatever it is."""
     row = _permitted(request, thread_id, message_id, file_id)
-    return _served(request, row, "application/octet-stream", as_attachment=True)
+    return served_file(request, row, cached=KEPT)
 
 
 @require_safe
@@ -83,7 +77,7 @@ def picture(
     row = _permitted(request, thread_id, message_id, file_id)
     if not row.is_picture:
         raise StoredFileNotFound
-    return _served(request, row, row.media_type, as_attachment=False)
+    return served_file(request, row, media_type=row.media_type, as_attachment=False, cached=KEPT)
 
 
 def with_uploads(
@@ -131,38 +125,3 @@ def _permitted(
 ) -> StoredFile:
     thread = access_thread(request.user, thread_id)
     return file_of_message(access_message(thread, message_id), file_id)
-
-
-def _served(
-    request: MemberRequest, row: StoredFile, media_type: str, *, as_attachment: bool
-) -> HttpResponseBase:
-    file = open_file(row)
-    response: StreamingHttpResponse
-    if isinstance(request, ASGIRequest):
-        # Otherwise all of it would be read before the first byte leaves.
-        response = StreamingHttpResponse(_Pieces(file), content_type=media_type)
-    else:
-        response = FileResponse(file, content_type=media_type)
-    response.headers["Content-Length"] = str(row.size)
-    disposition = content_disposition_header(as_attachment, row.filename)
-    response.headers["Content-Disposition"] = disposition or "attachment"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    # The bytes of an address never change; who may see them can.
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    return response
-
-
-class _Pieces:
-    """The file piece by piece, without holding up the server; the response closes it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await asyncio.to_thread(self._file.read, CHUNK):
-            yield piece
-
-    def close(self) -> None:
-        self._file.close()
