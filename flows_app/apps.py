@@ -6,5 +6,5 @@ class FlowsConfig(AppConfig):
     verbose_name = "Flows"
 
     def ready(self) -> None:
-        """Make the workflows known to every process that may run them."""
+        """Make workflows, tools and followers known to every process that may need them."""
         from flows_app import patterns  # noqa: F401

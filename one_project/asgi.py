@@ -12,14 +12,15 @@ django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from chat_app.routing import websocket_urlpatterns  # noqa: E402
+from chat_app.routing import websocket_urlpatterns as chat_sockets  # noqa: E402
+from flows_app.routing import websocket_urlpatterns as flow_sockets  # noqa: E402
 from one_project.accounts.socket_session import SocketSession  # noqa: E402
 from one_project.common.origin import OriginRequired  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": OriginRequired(SocketSession(URLRouter(websocket_urlpatterns))),
+        "websocket": OriginRequired(SocketSession(URLRouter([*chat_sockets, *flow_sockets]))),
     }
 )
 

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from agents_app.urls import knowledge_urls
+from flows_app.urls import flow_urls, lesson_urls
 from one_project.common.health import healthz, metrics, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,6 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("agents/", include("agents_app.urls")),
     path("knowledge/", include((knowledge_urls, "knowledge"))),
+    path("flows/", include((flow_urls, "flows"))),
+    path("lessons/", include((lesson_urls, "lessons"))),
     path("workflows/", include("one_project.workflows.urls")),
     path("", include("chat_app.urls")),
 ]

@@ -1,6 +1,5 @@
 // The socket: records of what changed, applied in order, asked for again where one is missing.
 import { box, byId, follow, isAtEnd, isFinal, unfinished, upsert } from "./messages.js";
-
 const BLOCKS = /^(P|LI|UL|OL|BLOCKQUOTE|H[1-6]|PRE|CODE|TABLE|TBODY|THEAD|TR|TD|TH|DIV)$/;
 const banner = byId("connection");
 let [seen, read, bytes, acked, socket, lost] = [Number(box?.dataset.seq), Number(box?.dataset.seq), 0, 0];
@@ -15,8 +14,7 @@ function onceASecond(run) {
   const fire = () => ([timer, last] = [null, Date.now()]) && run();
   return () => (timer ??= setTimeout(fire, Math.max(0, last + 1000 - Date.now())));
 }
-const markRead = () =>
-  seen > read && !document.hidden && isAtEnd() && send({ type: "read", seq: (read = seen) });
+const markRead = () => seen > read && !document.hidden && isAtEnd() && send({ type: "read", seq: (read = seen) });
 // Where text goes on: the end of the last block inside the last block.
 const isBlock = (element) => element && BLOCKS.test(element.tagName) && !element.matches(".code-head");
 const tail = (element) => (isBlock(element.lastElementChild) ? tail(element.lastElementChild) : element);

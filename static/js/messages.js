@@ -4,8 +4,7 @@ export const box = byId("messages");
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 const { viewer } = document.body.dataset;
 let [following, held] = [!box?.querySelector(":target, .newer"), 0];
-const articles = () => [...box.querySelectorAll("article")];
-const toEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight;
+const [articles, toEnd] = [() => [...box.querySelectorAll("article")], () => box.scrollHeight - box.scrollTop - box.clientHeight];
 export const isAtEnd = () => toEnd() < 80;
 export const isFinal = (article) => !article.matches('[data-status="pending"], [data-status="streaming"]');
 export const unfinished = () => articles().filter((a) => a.dataset.position && !isFinal(a));
@@ -25,10 +24,9 @@ export function plain(element) {
   return text;
 }
 function tell(article) {
-  const author = article.querySelector(".author").textContent;
-  const failure = article.querySelector(".failure p");
-  if (failure) byId("alarm").textContent = `${author}: ${plain(failure)}`;
-  else byId("announcer").textContent = `${author} answered: ${plain(article.querySelector(".body")).slice(0, 300)}`;
+  const [author, failure, body] = [".author", ".failure p", ".body"].map((part) => article.querySelector(part));
+  if (failure) byId("alarm").textContent = `${author.textContent}: ${plain(failure)}`;
+  else byId("announcer").textContent = `${author.textContent} answered: ${plain(body).slice(0, 300)}`;
 }
 // Elements of the HTML take the place of those with their id; new articles find their own.
 export function upsert(html) {
@@ -74,8 +72,7 @@ export function tidy() {
 }
 // Send, or Stop while an answer asked for here is open.
 export function offer() {
-  const stop = byId("stop");
-  const own = unfinished().find((a) => a.dataset.requestedBy === viewer);
+  const [stop, own] = [byId("stop"), unfinished().find((a) => a.dataset.requestedBy === viewer)];
   if (own) stop.setAttribute("hx-post", own.dataset.stopUrl);
   if (!own && stop === document.activeElement) byId("message").focus();
   stop.hidden = !own;
@@ -85,7 +82,6 @@ export function offer() {
 }
 const dayName = (day, ago = Math.round((day - new Date().setHours(0, 0, 0, 0)) / 86_400_000)) =>
   ago > -2 ? relative.format(ago, "day") : new Date(day).toLocaleDateString(undefined, { dateStyle: "full" });
-
 export function refreshTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);

@@ -1,11 +1,10 @@
 // What people do: writing, copying, keys; and what htmx brings, put in place.
 import { box, byId, follow, offer, plain, refreshTimes, tidy, upsert } from "./messages.js";
 import "./live.js";
-
 const [form, input, dialog, sidebar] = ["composer", "message", "dialog", "sidebar"].map(byId);
 const draft = `draft:${document.body.dataset.viewer}:${location.pathname}`;
 const byTouch = matchMedia("(pointer: coarse)").matches;
-let [outbox, failed, fromEnd, timer] = [[], null, 0];
+let [outbox, failed, fromEnd, timer, card] = [[], null, 0];
 const beforeCursor = () => input.value.slice(0, input.selectionStart);
 function write(text, kept = text) {
   input.value = text;
@@ -96,6 +95,15 @@ addEventListener("htmx:afterRequest", ({ detail }) => {
   if (fromEnd) [box.scrollTop, fromEnd] = [box.scrollHeight - fromEnd, 0];
   refreshTimes();
 });
+// A card of a board that is dropped on a column moves as its own menu would move it.
+addEventListener("dragstart", ({ target }) => (card = target.closest?.("[draggable]")));
+for (const type of ["dragover", "drop"])
+  addEventListener(type, (event) => {
+    const [column, menu] = [event.target.closest?.("[data-column]"), card?.querySelector("select")];
+    if (!column || !menu) return;
+    event.preventDefault();
+    if (type === "drop") menu.dispatchEvent(new Event("change", { bubbles: !!(menu.value = column.dataset.column) }));
+  });
 // The threads at the side are a popover on narrow screens; what lies behind is out of reach.
 sidebar?.addEventListener("toggle", ({ newState }) => (byId("main").inert = newState === "open"));
 matchMedia("(min-width: 768px)").addEventListener("change", () => sidebar?.hidePopover());
@@ -103,10 +111,8 @@ setInterval(refreshTimes, 30_000);
 document.querySelector(`[name="theme"][value="${document.documentElement.dataset.theme}"]`)?.click();
 if (form) {
   form.addEventListener("submit", compose, true);
-  const fill = ({ detail }) => detail.elt === form && Object.assign(detail.parameters, outbox.shift());
-  form.addEventListener("htmx:configRequest", fill);
-  input.addEventListener("input", () => byId("names")?.togglePopover(/(^|\s)@\w*$/.test(beforeCursor())));
-  input.addEventListener("input", () => write(input.value));
+  form.addEventListener("htmx:configRequest", ({ detail }) => detail.elt === form && Object.assign(detail.parameters, outbox.shift()));
+  input.addEventListener("input", () => write(input.value) ?? byId("names")?.togglePopover(/(^|\s)@\w*$/.test(beforeCursor())));
   write(input.value || (localStorage.getItem(draft) ?? ""));
   hold(Number(form.dataset.wait ?? 0));
   if (!byTouch) input.focus({ preventScroll: true });

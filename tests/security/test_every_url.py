@@ -31,9 +31,11 @@ from chat_app.services.escalations import escalate
 from chat_app.services.playground import Asked, start_trial
 from chat_app.services.playground_inputs import save_input_set
 from chat_app.services.tasks import create_task
+from flows_app.routing import websocket_urlpatterns as flow_sockets
 from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
 from tests.people import World
+from tests.security.flow_rows import FLOW_ROWS, made_by_staff_for_bob
 from tests.workflows.samples import asks
 
 LOGIN = 302
@@ -185,6 +187,7 @@ ROWS: dict[str, Row] = {
     "workflows:restart": ("post", (LOGIN, 404, 403, 409, 409, 409), {"step": "0"}),
     "workflows:event": ("post", (LOGIN, 404, 403, 303, 303, 303), {"name": "go"}),
 }
+ROWS.update(FLOW_ROWS)
 # Django's admin and allauth bring their own views and tests; only the doors are walked here.
 FOREIGN = ("admin", "account_", "socialaccount_")
 
@@ -214,7 +217,11 @@ def test_every_address_is_declared() -> None:
 
 def test_every_socket_is_declared() -> None:
     # Their doors are tested in tests/chat/test_sockets.py.
-    assert {pattern.name for pattern in websocket_urlpatterns} == {"ws-thread", "ws-inbox"}
+    named = {pattern.name for pattern in [*websocket_urlpatterns, *flow_sockets]}
+    assert named == {"ws-thread", "ws-inbox", "ws-flows"}
+
+
+OF_FLOWS = ("flow", "revision", "course", "lesson", "target", "submission", "comment", "notice")
 
 
 @dataclass
@@ -243,6 +250,8 @@ class Case:
             "<uuid:file_id>": self.turn.pk,
             "<uuid:collection_id>": self.made["collection"],
             "<uuid:document_id>": self.made["document"],
+            **{f"<uuid:{name}_id>": self.made[name] for name in OF_FLOWS},
+            "<uuid:step_key>": self.made["step_key"],
         }.items():
             route = route.replace(name, str(value))
         return "/" + route
@@ -267,6 +276,7 @@ def case(world: World) -> Case:
     turn = continue_thread(thread, user=world.alice, message="Hi")
     run = start(asks, organisation=world.organisation, started_by=world.bob)
     made = {**made_by_bob(world), **made_by_staff(world, turn), **waiting_for_people(world, thread)}
+    made |= made_by_staff_for_bob(world)
     return Case(world, turn, run, made)
 
 
@@ -377,7 +387,8 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
         agents = ("action", "approval", "config", "number", "show", "tool", "version", "share_mode")
         canvas = ("base_version", "conflict_base", "theirs", "kind", "language", "old", "new")
         knowledge = ("folder", "collection", "url", "limit", "importance", "page", "part", "from")
-        names = [*fields, *more, *agents, *decisions, *canvas, *knowledge]
+        lessons = ("status", "reason", "notes", "due", "role", "rows", "steps", "flow", "kind")
+        names = [*fields, *more, *agents, *decisions, *canvas, *knowledge, *lessons]
         data = dict.fromkeys(names, value)
         for response in (
             client.get(path, data),

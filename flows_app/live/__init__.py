@@ -1,0 +1,1 @@
+"""Waking the pages that follow the work of an organisation."""

@@ -1,0 +1,1 @@
+"""The rules of flows, without a database: order, locks, percentages, transitions, their words."""
