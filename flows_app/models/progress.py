@@ -44,7 +44,7 @@ class FlowProgress(Entity):
 
     ``user`` or ``agent``: whose progress it is. ``actor_type`` with ``actor`` or ``actor_agent``:
     who said so. ``status`` is the one it became, ``from_status`` the one it was (both empty where
-    the kind is another). ``seq`` counts from 1 within the target, without gaps. ``request_id`` makes a
+    the kind is another). ``seq`` counts from 1 in the target, without gaps. ``request_id`` makes a
     repeated request the same one.
     """
 
