@@ -34,7 +34,7 @@ from chat_app.services.tasks import create_task
 from flows_app.routing import websocket_urlpatterns as flow_sockets
 from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
-from tests.people import World
+from tests.people import World, make_world
 from tests.security.flow_rows import FLOW_ROWS, made_by_staff_for_bob
 from tests.workflows.samples import asks
 
@@ -270,14 +270,24 @@ class Case:
         return client
 
 
+@pytest.fixture(scope="module")
+def everything(django_db_setup: None, django_db_blocker: Any) -> Iterator[Case]:
+    """Made once for all tests of this file, and taken back with the last of them."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        world = make_world()
+        thread = world.thread(world.bob)
+        turn = continue_thread(thread, user=world.alice, message="Hi")
+        run = start(asks, organisation=world.organisation, started_by=world.bob)
+        made = {**made_by_bob(world), **made_by_staff(world, turn)}
+        made |= {**waiting_for_people(world, thread), **made_by_staff_for_bob(world)}
+        yield Case(world, turn, run, made)
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def case(world: World) -> Case:
-    thread = world.thread(world.bob)
-    turn = continue_thread(thread, user=world.alice, message="Hi")
-    run = start(asks, organisation=world.organisation, started_by=world.bob)
-    made = {**made_by_bob(world), **made_by_staff(world, turn), **waiting_for_people(world, thread)}
-    made |= made_by_staff_for_bob(world)
-    return Case(world, turn, run, made)
+def case(everything: Case, db: None) -> Case:
+    """Everything, as if nobody had touched it before: what a test does is taken back after it."""
+    return everything
 
 
 def waiting_for_people(world: World, thread: Thread) -> dict[str, UUID]:
