@@ -66,6 +66,8 @@ def search_scope(scope: Scope, asked: Asked) -> list[Candidate]:
         return []
     strict = conditions(words) if asked.strict else ""
     whole = _STRICTLY.format(scope=scope.sql, strict=STRICT) if strict else scope.sql
+    if not words:
+        whole = _WITHOUT_WORDS.format(scope=whole)
     sql = _STATEMENT.format(
         scope=whole,
         lexemes=_PREFIXED if asked.prefix else LEXEMES,
@@ -151,6 +153,8 @@ STRICT = """(
     ts_filter(tsv, '{a}') @@ websearch_to_tsquery(%(language)s::regconfig, %(strict)s)
         OR numnode(websearch_to_tsquery(%(language)s::regconfig, %(strict)s)) = 0
 )"""
+# What is materialised for vectors alone carries no words: they are most of a row.
+_WITHOUT_WORDS = "SELECT item_id, NULL::tsvector AS tsv, weight FROM ({scope}) slim"
 _STRICTLY = "SELECT * FROM ({scope}) whole WHERE {strict}"
 _TEXT = """
     SELECT item_id, row_number() OVER (ORDER BY rank DESC, item_id DESC) AS rk, coverage
