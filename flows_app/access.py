@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
+from agents_app.models import Agent
 from flows_app.errors import (
     CourseNotFound,
     FlowNotFound,
@@ -70,6 +71,30 @@ def access_lesson(user: User, organisation: Organisation, lesson_id: UUID | str)
     if not lesson:
         raise LessonNotFound
     return lesson
+
+
+def access_person(user: User, organisation: Organisation, user_id: UUID | str) -> Membership:
+    """Who belongs or has belonged to the organisation, for its staff. Raises LessonNotFound."""
+    wanted = parse_id(user_id)
+    require_staff(user, organisation, LessonNotFound)
+    rows = Membership.objects.select_related("user").filter(organisation=organisation)
+    membership = wanted and rows.filter(user_id=wanted).first()
+    if not membership:
+        raise LessonNotFound
+    return membership
+
+
+def access_worker(user: User, organisation: Organisation, agent_id: UUID | str) -> Agent:
+    """An agent that staff may use, or that has been given work. Raises LessonNotFound."""
+    wanted = parse_id(agent_id)
+    require_staff(user, organisation, LessonNotFound)
+    working = LessonTarget.objects.filter(organisation=organisation, agent=OuterRef("pk"))
+    usable = Agent.objects.usable_by(user, organisation).values("pk")
+    rows = Agent.objects.filter(Exists(working) | Q(pk__in=usable), organisation=organisation)
+    agent = wanted and rows.filter(pk=wanted).first()
+    if not agent:
+        raise LessonNotFound
+    return agent
 
 
 def visible_targets(user: User, organisation: Organisation) -> LessonTargetQuerySet:

@@ -1,6 +1,8 @@
 """What can go wrong with flows and lessons, in words for people."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from one_project.common.errors import AccessDenied, Conflict, InvalidInput, NotFound
 
@@ -39,6 +41,16 @@ class FlowCycle(InvalidInput):
         self.steps = steps
         circle = " → ".join([*steps, steps[0]])
         super().__init__(f"These steps wait for one another and could never begin: {circle}.")
+
+
+class InvalidSteps(InvalidInput):
+    """Steps that cannot be as they are; ``problems``: what to change, by the key of the step."""
+
+    code = "invalid_steps"
+
+    def __init__(self, problems: Mapping[UUID, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__(next(iter(self.problems.values())))
 
 
 class IllegalTransition(Conflict):

@@ -1,8 +1,9 @@
 """The tools an agent has for one person: its own definitions, its allow-list, its delegates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -14,6 +15,27 @@ from agents_app.tools.definitions import ToolDefinition, builtin_tools
 from one_project.accounts.models import Organisation, User
 
 DELEGATE = "delegate_to_agent"
+
+# Tools of threads that are about something of an app above, by the key of ``Thread.meta``.
+_of_threads: dict[str, tuple[ToolDefinition, ...]] = {}
+
+
+def offer_in_threads(key: str, *definitions: ToolDefinition) -> None:
+    """Have every agent offered these in threads with ``meta[key]``, whatever it was granted.
+
+    They are not registered as built-in tools, and say themselves where they do not belong.
+    """
+    _of_threads[key] = definitions
+
+
+def thread_tools(meta: Mapping[str, Any] | None = None) -> dict[str, Offered]:
+    """Those of a thread by its meta, by name; of any thread without it. No query."""
+    return {
+        one.name: Offered(one)
+        for key, definitions in _of_threads.items()
+        if meta is None or key in meta
+        for one in definitions
+    }
 
 
 def offers(

@@ -16,7 +16,7 @@ from django.utils import timezone
 from agents_app.errors import ApprovalGone, InvalidArguments
 from agents_app.models import CallStatus, Effect, Tool, ToolAllowance, ToolCall
 from agents_app.runtime.agent import Agent, agent_of
-from agents_app.runtime.offers import offers
+from agents_app.runtime.offers import offers, thread_tools
 from agents_app.runtime.tool_use import ToolOutcome, args_hash, cut, read_arguments
 from agents_app.services.tool_calls import end_call, holding, start_call
 from agents_app.tools.catalogue import Offered
@@ -231,7 +231,8 @@ def offered_for(call: ToolCall) -> Offered | None:
     """The tool of a call, if it may still be used."""
     agent = agent_of(call.agent) if call.agent else Agent(name="")
     listed = call.meta.get("tools")
-    return offers(agent, call.organisation, call.requested_by, listed).get(call.name)
+    found = offers(agent, call.organisation, call.requested_by, listed).get(call.name)
+    return found or (thread_tools().get(call.name) if call.thread_id else None)
 
 
 def _require_rights(offered: Offered | None, by: User, call: ToolCall) -> None:

@@ -29,11 +29,13 @@ from chat_app.runtime.canvas_text import canvas_notes
 from chat_app.runtime.options import options_of, tool_choice, turn_agent, turn_options, turn_tools
 from chat_app.runtime.recall import recall
 from chat_app.runtime.said import Listener
+from chat_app.runtime.thread_notes import thread_notes
 from one_project.accounts.models import Organisation, User
 
 # Of a request without tools, for a turn as ``begin_turn`` reads it: the agent's prompts and whom it
 # may delegate to, recent messages, what answers already. The person is one more where tools or
-# variables ask for them, the canvas where the thread has one, the tools are up to two.
+# variables ask for them, the canvas where the thread has one, the tools are up to two; what a
+# thread is about (``thread_notes``) is told by the app that it belongs to.
 CONTEXT_QUERIES = 4
 # Left free for the answer, where the options do not say: a quarter of the window, at most this.
 ANSWER_RESERVE = 8_192
@@ -282,7 +284,12 @@ def _system(asked: _Asked) -> tuple[ChatMessage, ...]:
     if variables_in(told):
         told = fill_variables(told, _variables(asked))
     summary = asked.thread.summary if asked.context.recent_messages else ""
-    texts = [told, f"{SUMMARY}{summary}" if summary else "", canvas_notes(asked.thread)]
+    texts = [
+        told,
+        f"{SUMMARY}{summary}" if summary else "",
+        canvas_notes(asked.thread),
+        thread_notes(asked.thread),
+    ]
     whole = "\n\n".join(text for text in texts if text)
     # One message: some servers take no second one.
     return (ChatMessage.text("system", whole),) if whole else ()

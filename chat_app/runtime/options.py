@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from agents_app.models import Agent as AgentRow
 from agents_app.runtime.agent import Agent, agent_of
-from agents_app.runtime.offers import offers
+from agents_app.runtime.offers import offers, thread_tools
 from agents_app.tools.catalogue import Offered
 from agents_app.types import DEFAULT_MAX_STEPS, AgentOptions, read_options
 from chat_app.models import Thread, Turn
@@ -76,8 +76,12 @@ def tool_choice(options: AgentOptions, step: int) -> str | None:
 
 
 def turn_tools(turn: Turn, options: AgentOptions) -> dict[str, Offered]:
-    """What the agent may use in this turn, by name, in its order. Three queries at most."""
-    return tools_of(turn_agent(turn), options, turn.organisation, turn.requested_by)
+    """What the agent may use in this turn, by name, in its order. Three queries at most.
+
+    What the thread is about may bring tools of its own, which no agent has to be given.
+    """
+    found = tools_of(turn_agent(turn), options, turn.organisation, turn.requested_by)
+    return {**found, **thread_tools(turn.thread.meta)}
 
 
 def tools_of(

@@ -8,6 +8,7 @@ from django import template
 
 from agents_app.models import CallStatus, Effect, ToolCall
 from agents_app.providers.parts import ReasoningPart, ToolCallPart, ToolResultPart
+from agents_app.runtime.offers import thread_tools
 from agents_app.tools.definitions import builtin_tools
 from chat_app.models import Message, MessageKind
 
@@ -87,7 +88,8 @@ def is_destructive(call: ToolCall) -> bool:
 @register.filter
 def tool_title(name: str) -> str:
     """What people call the tool."""
-    found = builtin_tools().get(name)
+    of_thread = thread_tools().get(name)
+    found = builtin_tools().get(name) or (of_thread and of_thread.definition)
     return (found and found.title) or name.replace("_", " ").replace("-", " ").capitalize()
 
 

@@ -1,6 +1,6 @@
 """What the templates of the chat need: the body of a message, its name, marks and colours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from django import template
@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from agents_app.errors import AgentExecutionError
 from chat_app.live.announce import render_message
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
+from chat_app.runtime.thread_notes import place_of
 from chat_app.templatetags.calls import asks_people, used
 from chat_app.templatetags.citations import render_cited
 from one_project.accounts.models import Membership, User
@@ -39,6 +40,12 @@ def message_body(message: Message) -> SafeString:
 def message_articles(messages: Sequence[Message]) -> SafeString:
     """Messages as the socket brings them, nothing in between: a loaded page equals a live one."""
     return mark_safe("".join(render_message(message).strip() for message in messages))  # noqa: S308
+
+
+@register.filter
+def place(thread: Thread) -> Mapping[str, str] | None:
+    """Where the thread has been opened, to go back there."""
+    return place_of(thread)
 
 
 @register.filter

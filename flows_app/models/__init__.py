@@ -1,3 +1,4 @@
+from flows_app.models.bulk import BulkAssignment, BulkStatus
 from flows_app.models.flows import Course, CourseFlow, Flow, FlowRevision, FlowStep, StepKind
 from flows_app.models.lessons import Lesson, LessonTarget, Resolution
 from flows_app.models.progress import ActorType, FlowProgress, LogKind, Status, StepState
@@ -14,6 +15,8 @@ from flows_app.models.talk import (
 
 __all__ = [
     "ActorType",
+    "BulkAssignment",
+    "BulkStatus",
     "Comment",
     "Course",
     "CourseFlow",

@@ -101,16 +101,18 @@ class LessonTargetQuerySet(models.QuerySet["LessonTarget"]):
     def of_person(self, user: User) -> "LessonTargetQuerySet":
         return self.filter(user=user)
 
-    def claimable_by(self, user: User) -> "LessonTargetQuerySet":
-        """Of queues of a role or a team the person belongs to now, taken by nobody."""
+    def of_queues_of(self, user: User) -> "LessonTargetQuerySet":
+        """Of queues of a role or a team the person belongs to now, taken or not."""
         member = Membership.objects.active().filter(
             user=user, organisation=OuterRef("organisation")
         )
         of_role = Exists(member.filter(role=OuterRef("lesson__role")))
         of_team = Exists(member) & Q(lesson__team__team_members__user=user)
-        return self.active().filter(
-            of_role | of_team, user=None, agent=None, lesson__resolution=Resolution.QUEUE
-        )
+        return self.filter(of_role | of_team, lesson__resolution=Resolution.QUEUE)
+
+    def claimable_by(self, user: User) -> "LessonTargetQuerySet":
+        """Of these queues, what nobody has taken."""
+        return self.active().of_queues_of(user).filter(user=None, agent=None)
 
 
 class LessonTarget(ChangingEntity):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows_app.models import FlowStep, StepKind
+from flows_app.types import StepDraft
 
 _OWN = {
     StepKind.READING: "you mark it as read",
@@ -17,7 +18,7 @@ _OWN = {
 }
 
 
-def completion_rule(step: FlowStep) -> str:
+def completion_rule(step: FlowStep | StepDraft) -> str:
     """``Completes when …``, for the person who does it."""
     told = _OWN[StepKind(step.kind)]
     if step.needs_review and step.kind not in {StepKind.AGENT_TASK, StepKind.APPROVAL}:
@@ -35,7 +36,9 @@ def missing_of(step: FlowStep, work: Mapping[str, Any]) -> str:
         left = [
             one["label"]
             for one in step.fields
-            if one.get("required") and answers.get(one["id"]) in (None, "", False)
+            # Not ``in``: the answer 0 equals False.
+            if one.get("required")
+            and (answers.get(one["id"]) in (None, "") or answers.get(one["id"]) is False)
         ]
         return f"Please fill in: {'; '.join(left)[:300]}." if left else ""
     if step.kind == StepKind.FILE:

@@ -1,17 +1,15 @@
 """Flows and their drafts: made, edited as a whole, published, put away."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents_app.models import Agent
 from flows_app.access import require_staff
 from flows_app.conf import NAME_LIMIT
 from flows_app.live.announce import announce_flows
-from flows_app.models import Flow, FlowRevision, FlowStep
-from flows_app.runtime.drafts import check_steps
+from flows_app.models import Flow, FlowRevision
+from flows_app.services.writing_steps import check_ready, drafts_of, write_steps
 from flows_app.types import StepDraft
 from one_project.accounts.models import Organisation, User
 from one_project.accounts.services.events import record_event
@@ -33,7 +31,7 @@ def create_flow(
     require_staff(by, organisation, AccessDenied)
     flow = Flow(
         organisation=organisation,
-        name=_name(name),
+        name=flow_name(name),
         description=clean_text(description),
         created_by=by,
     )
@@ -45,7 +43,7 @@ def create_flow(
         created_by=by,
         completion_message=clean_text(completion_message),
     )
-    _write_steps(draft, steps)
+    write_steps(draft, steps, by)
     flow.draft = draft
     flow.save(update_fields=["draft", "updated_at"])
     record_event(organisation, "flow_created", actor=by, target=f"flow:{flow.pk}")
@@ -73,8 +71,7 @@ def save_draft(
     locked = Flow.objects.select_for_update().get(pk=flow.pk)
     draft = locked.draft
     if version is not None and version != (draft.version if draft else 0):
-        who = draft.created_by.display_name if draft and draft.created_by else "Somebody"
-        raise Conflict(f"{who} has changed this draft in the meantime. Please look at it again.")
+        raise _overtaken(locked)
     if draft is None:
         draft = begin_draft(locked, by)
     else:
@@ -84,12 +81,12 @@ def save_draft(
         draft.completion_message = clean_text(completion_message)
     draft.save()
     if name is not None:
-        locked.name = _name(name)
+        locked.name = flow_name(name)
     if description is not None:
         locked.description = clean_text(description)
     locked.draft = draft
     _save(locked)
-    _write_steps(draft, steps)
+    write_steps(draft, steps, by)
     announce_flows(flow.organisation_id)
     return draft
 
@@ -105,7 +102,7 @@ def begin_draft(flow: Flow, by: User) -> FlowRevision:
         completion_message=flow.published.completion_message if flow.published else "",
     )
     if flow.published is not None:
-        _write_steps(draft, drafts_of(flow.published))
+        write_steps(draft, drafts_of(flow.published), by, trusted=True)
     return draft
 
 
@@ -122,8 +119,8 @@ def publish_flow(flow: Flow, *, by: User, version: int | None = None) -> FlowRev
     if draft is None:
         raise InvalidInput("There is nothing new to publish.")
     if version is not None and version != draft.version:
-        raise Conflict("The draft was changed in the meantime. Please look at it again.")
-    check_steps(drafts_of(draft), complete=True)
+        raise _overtaken(locked)
+    check_ready(draft)
     draft.published_at, draft.published_by = timezone.now(), by
     draft.save()
     locked.published, locked.draft = draft, None
@@ -151,66 +148,18 @@ def archive_flow(flow: Flow, *, by: User, archived: bool = True) -> Flow:
     return flow
 
 
-def drafts_of(revision: FlowRevision) -> list[StepDraft]:
-    """The steps of a revision, to change them or to write them into another one."""
-    return [
-        StepDraft(
-            key=step.key,
-            kind=step.kind,
-            name=step.name,
-            content=step.content,
-            is_required=step.is_required,
-            prerequisites=tuple(step.prerequisites),
-            due_days=step.due_days,
-            agent_id=step.agent_id,
-            needs_review=step.needs_review,
-            four_eyes=step.four_eyes,
-            review_hours=step.review_hours,
-            settings=step.settings,
-        )
-        for step in revision.steps.order_by("position")
-    ]
+def _overtaken(flow: Flow) -> Conflict:
+    """Who has saved or published meanwhile, in words."""
+    if flow.draft is not None:
+        who, did = flow.draft.created_by, "changed this draft"
+    else:
+        who, did = flow.published.published_by if flow.published else None, "published this flow"
+    name = who.display_name if who else "Somebody"
+    return Conflict(f"{name} has {did} in the meantime. Please look at it again.")
 
 
-def _write_steps(draft: FlowRevision, steps: Sequence[StepDraft]) -> None:
-    checked = check_steps(steps)
-    _check_agents(draft.organisation_id, checked)
-    draft.steps.all().delete()
-    FlowStep.objects.bulk_create(
-        FlowStep(
-            organisation_id=draft.organisation_id,
-            revision=draft,
-            key=step.key,
-            position=position,
-            kind=step.kind,
-            name=step.name,
-            content=step.content,
-            is_required=step.is_required,
-            prerequisites=list(step.prerequisites),
-            due_days=step.due_days,
-            agent_id=step.agent_id,
-            needs_review=step.needs_review,
-            four_eyes=step.four_eyes,
-            review_hours=step.review_hours,
-            settings=step.settings,
-        )
-        for position, step in enumerate(checked)
-    )
-
-
-def _check_agents(organisation_id: UUID, steps: Sequence[StepDraft]) -> None:
-    wanted = {step.agent_id for step in steps if step.agent_id}
-    known = set(
-        Agent.objects.active()
-        .filter(organisation_id=organisation_id, pk__in=wanted)
-        .values_list("pk", flat=True)
-    )
-    for step in steps:
-        if step.agent_id and step.agent_id not in known:
-            raise InvalidInput(f"“{step.name}”: please choose an agent of this organisation.")
-
-
-def _name(name: str) -> str:
+def flow_name(name: str) -> str:
+    """Cleaned. Raises InvalidInput where nothing is left."""
     name = clean_line(name, NAME_LIMIT)
     if not name:
         raise InvalidInput("Please give the flow a name.")

@@ -68,7 +68,7 @@ def update_flow_progress(
     state = state_of(locked, found)
     if request_id and locked.log.filter(request_id=request_id).exists():
         return state
-    check_rights(locked, found, state, status, by, reviewed=submission is not None)
+    check_rights(locked, found, state, status, by, submission)
     if version is not None and version != state.version:
         raise stale(state)
     if status == state.status:
@@ -144,24 +144,25 @@ def check_rights(
     state: StepState,
     status: str,
     by: Actor,
-    *,
-    reviewed: bool = False,
+    submission: Submission | None = None,
 ) -> None:
     """Whether ``by`` may say this of the step. The rights are those of the person behind it.
 
     Assignees begin, block and complete their own steps, as the completion rule has it, and skip
     what is optional; staff do all of it for others. An agent never completes what needs a
-    person's review, nor takes anything back.
+    person's review, nor takes anything back. ``submission``: its agent does this step, and who
+    may do what with it has been looked at by the service that gives it.
     """
     if by.user is None and by.agent is None:
         return  # ONE itself, of what it has seen happen
     own = (by.user is not None and by.user.pk == target.user_id) or (
-        by.agent is not None and by.agent.pk == target.agent_id
+        by.agent is not None
+        and by.agent.pk in {target.agent_id, submission.agent_id if submission else None}
     )
     staff = by.user is not None and is_staff(by.user, target.organisation_id)
     if not own and not staff:
         raise LessonNotFound
-    if reviewed:
+    if submission is not None:
         return
     if by.agent is not None and state.status in DONE:
         raise AccessDenied("Only staff open a step again.")

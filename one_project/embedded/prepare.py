@@ -106,6 +106,7 @@ def main() -> int:
     if settings.DEBUG:
         # The launcher lists the accounts once the server is ready, where they can be used.
         call_command("seed_development", stdout=io.StringIO())
+        call_command("seed_flows", stdout=io.StringIO())
     connections.close_all()
     return 0
 

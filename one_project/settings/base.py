@@ -141,6 +141,9 @@ CELERY_BEAT_SCHEDULE = {
     "index-large-tenants": {"task": "agents_app.sweep_tenant_indexes", "schedule": 3600.0},
     "tend-embedding-spaces": {"task": "agents_app.tend_spaces", "schedule": 120.0},
     "sweep-documents": {"task": "agents_app.sweep_versions", "schedule": 120.0},
+    "send-reminders": {"task": "flows_app.send_reminders", "schedule": 60.0},
+    "send-mail": {"task": "flows_app.send_mail", "schedule": 60.0},
+    "catch-up-lessons": {"task": "flows_app.catch_up_lessons", "schedule": 60.0},
 }
 
 # --- People -----------------------------------------------------------------------------------
@@ -175,6 +178,8 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Seconds: a mail server that does not answer must not keep a worker.
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env("ONE_FROM_EMAIL", default="ONE <no-reply@one.test>")
 
 # --- Security headers ---------------------------------------------------------------------------
@@ -250,6 +255,8 @@ ONE_HTTP_ALLOWED_HOSTS: list[str] = env.list("ONE_HTTP_ALLOWED_HOSTS", default=[
 # An open weather service (docs/tools.md); empty: the tool says that there is none.
 ONE_WEATHER_GEOCODING_URL = env("ONE_WEATHER_GEOCODING_URL", default="")
 ONE_WEATHER_FORECAST_URL = env("ONE_WEATHER_FORECAST_URL", default="")
+# Where people find this installation: the links in mails begin with it.
+ONE_URL = env("ONE_URL", default="") or f"http://127.0.0.1:{env('ONE_PORT', default='') or 8000}"
 ONE_DEMO_URL = env("ONE_DEMO_URL", default="http://127.0.0.1:8001/v1")
 
 ONE_MESSAGE_MAX_BYTES = min(env.int("ONE_MESSAGE_MAX_BYTES", default=32 * 1024), 1024 * 1024)

@@ -8,6 +8,7 @@ ALLOWED_HOSTS = env.list("ONE_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list(
     "ONE_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS]
 )
+ONE_URL = env("ONE_URL", default="") or f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
 
 SECURE_SSL_REDIRECT = env.bool("ONE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -86,10 +86,10 @@ addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 // After every request; a swap is done by now. What is asked inside the dialog never opens it again.
 addEventListener("htmx:afterRequest", ({ detail }) => {
-  const { elt, requestConfig, successful } = detail;
-  if (detail.xhr.status === 0) byId("notices").append(byId("offline-notice").content.cloneNode(true));
+  const { elt, requestConfig, successful, target, xhr } = detail;
+  if (xhr.status === 0) byId("notices").append(byId("offline-notice").content.cloneNode(true));
   if (successful && requestConfig.elt.matches("[aria-haspopup]") && !dialog.open) dialog.showModal();
-  if (elt.closest("dialog") && (!successful || "closes" in elt.dataset)) dialog.close();
+  if (elt.closest("dialog") && (successful ? "closes" in elt.dataset : !xhr.status || !dialog.contains(target))) dialog.close();
   if (elt === form) answered(detail);
   if (box) tidy();
   if (fromEnd) [box.scrollTop, fromEnd] = [box.scrollHeight - fromEnd, 0];

@@ -33,6 +33,23 @@ from chat_app.models import (
     ThreadEdit,
     Turn,
 )
+from flows_app.models import (
+    BulkAssignment,
+    Comment,
+    Course,
+    CourseFlow,
+    Flow,
+    FlowProgress,
+    FlowRevision,
+    FlowStep,
+    Lesson,
+    LessonTarget,
+    Notice,
+    Reminder,
+    ReminderWish,
+    StepState,
+    Submission,
+)
 from one_project.accounts.models import (
     Event,
     Grant,
@@ -266,6 +283,122 @@ def rate_limit(org: Organisation) -> RateLimitState:
     )
 
 
+def flow(org: Organisation) -> Flow:
+    made = Flow.objects.create(organisation=org, name=name("Flow"), created_by=user(org))
+    draft = FlowRevision.objects.create(organisation=org, flow=made, number=1)
+    for at in range(2):
+        FlowStep.objects.create(
+            organisation=org, revision=draft, position=at, kind="reading", name=name("Step")
+        )
+    draft.published_at, draft.published_by = timezone.now(), made.created_by
+    draft.save()
+    made.published = draft
+    made.save()
+    return made
+
+
+def revision(org: Organisation) -> FlowRevision:
+    return flow(org).revisions.get()
+
+
+def flow_step(org: Organisation) -> FlowStep:
+    made = revision(org).steps.first()
+    assert made is not None
+    return made
+
+
+def course(org: Organisation) -> Course:
+    made = Course.objects.create(organisation=org, name=name("Course"), created_by=user(org))
+    CourseFlow.objects.create(organisation=org, course=made, flow=flow(org), position=0)
+    return made
+
+
+def lesson(org: Organisation) -> Lesson:
+    return Lesson.objects.create(
+        organisation=org,
+        flow=flow(org),
+        user=user(org),
+        assigned_by=user(org),
+        assigned_at=timezone.now(),
+    )
+
+
+def bulk(org: Organisation) -> BulkAssignment:
+    return BulkAssignment.objects.create(organisation=org, requested_by=user(org))
+
+
+def target(org: Organisation) -> LessonTarget:
+    made = lesson(org)
+    assert made.flow is not None
+    assert made.flow.published is not None
+    return LessonTarget.objects.create(
+        organisation=org,
+        lesson=made,
+        flow=made.flow,
+        revision=made.flow.published,
+        user=made.user,
+        assigned_at=made.assigned_at,
+    )
+
+
+def progress(org: Organisation) -> FlowProgress:
+    whose = target(org)
+    return FlowProgress.objects.create(
+        organisation=org,
+        target=whose,
+        seq=1,
+        kind="assigned",
+        flow=whose.flow,
+        user=whose.user,
+        actor_type="user",
+        actor=user(org),
+    )
+
+
+def step_state(org: Organisation) -> StepState:
+    return StepState.objects.create(
+        organisation=org, target=target(org), step_key=uuid4(), changed_by=user(org)
+    )
+
+
+def submission(org: Organisation) -> Submission:
+    return Submission.objects.create(
+        organisation=org,
+        target=target(org),
+        step_key=uuid4(),
+        number=1,
+        status="awaiting_review",
+        agent=agent(org),
+    )
+
+
+def comment(org: Organisation) -> Comment:
+    return Comment.objects.create(
+        organisation=org, target=target(org), author=user(org), text="A question"
+    )
+
+
+def notice(org: Organisation) -> Notice:
+    return Notice.objects.create(
+        organisation=org, user=user(org), kind="reminder", text=name("Due"), url="/lessons/"
+    )
+
+
+def reminder(org: Organisation) -> Reminder:
+    return Reminder.objects.create(
+        organisation=org,
+        target=target(org),
+        user=user(org),
+        kind="due",
+        due_at=timezone.now(),
+        notice=notice(org),
+    )
+
+
+def wish(org: Organisation) -> ReminderWish:
+    return ReminderWish.objects.create(organisation=org, user=user(org))
+
+
 MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Organisation: organisation,
     Membership: membership,
@@ -297,6 +430,20 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Pool: pool,
     EmbeddingSpace: space,
     RateLimitState: rate_limit,
+    Flow: flow,
+    FlowRevision: revision,
+    FlowStep: flow_step,
+    Course: course,
+    Lesson: lesson,
+    BulkAssignment: bulk,
+    LessonTarget: target,
+    FlowProgress: progress,
+    StepState: step_state,
+    Submission: submission,
+    Comment: comment,
+    Notice: notice,
+    Reminder: reminder,
+    ReminderWish: wish,
 }
 # Of the whole installation: nobody sees them by a role.
 GLOBAL = {Pool, EmailAddress, EmbeddingSpace}

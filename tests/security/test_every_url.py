@@ -221,7 +221,17 @@ def test_every_socket_is_declared() -> None:
     assert named == {"ws-thread", "ws-inbox", "ws-flows"}
 
 
-OF_FLOWS = ("flow", "revision", "course", "lesson", "target", "submission", "comment", "notice")
+OF_FLOWS = (
+    "flow",
+    "bulk",
+    "revision",
+    "course",
+    "lesson",
+    "target",
+    "submission",
+    "comment",
+    "notice",
+)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""What people post to flows and lessons, parsed."""

@@ -1,0 +1,19 @@
+"""Who may assign, take back and hand over: staff, also where an agent does it for them."""
+
+from uuid import UUID
+
+from flows_app.access import require_staff
+from flows_app.runtime.actors import Actor
+from one_project.accounts.models import Organisation
+from one_project.common.errors import AccessDenied, AppError
+
+
+def require_staff_actor(
+    by: Actor, organisation: Organisation | UUID, error: type[AppError] = AccessDenied
+) -> None:
+    """Raises ``error`` for a person who is not staff, AccessDenied for an agent without a person;
+    ONE itself may."""
+    if by.user is not None:
+        require_staff(by.user, organisation, error)
+    elif by.agent is not None:
+        raise AccessDenied("An agent assigns work for a person of the staff only.")
