@@ -28,10 +28,10 @@ JOBS ?= 2
 
 # What the benchmarks and trials read from the environment.
 export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS \
-	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED
+	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED PEOPLE STEPS ROLE BULK REQUESTS
 
 .PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows bench-tools \
-	bench-search eval-search trial-turns trial-workflows trial-tools trial-tenancy
+	bench-search bench-flows eval-search trial-turns trial-workflows trial-tools trial-tenancy
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
@@ -71,6 +71,9 @@ bench-tools: $(STAMP)-dev ## Measure what a step with a tool costs, and another 
 
 bench-search: $(STAMP)-dev $(LOCAL) ## Measure search (MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES)
 	@$(CD) $(PY) -m benchmarks.bench_search
+
+bench-flows: $(STAMP)-dev ## Measure matrix, board and assigning (PEOPLE STEPS ROLE BULK REQUESTS)
+	@$(CD) $(PY) -m benchmarks.bench_flows
 
 eval-search: $(STAMP)-dev $(LOCAL) ## Count how much search finds, beside the usual hybrid
 	@$(CD) $(PY) -m benchmarks.eval_search

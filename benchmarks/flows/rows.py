@@ -74,6 +74,12 @@ def assign_role(place: Place) -> "list[LessonTarget]":
     return made.targets
 
 
+def by_name(place: Place) -> "list[LessonTarget]":
+    from flows_app.models import LessonTarget
+
+    return list(LessonTarget.objects.filter(flow=place.flow).order_by("user__name"))
+
+
 def make_progress(targets: "list[LessonTarget]", seed: int = 1) -> int:
     """Log and states as if everybody had come a random way; how many cells that is."""
     from django.utils import timezone

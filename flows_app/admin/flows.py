@@ -60,7 +60,6 @@ class FlowRevisionAdmin(LookedAtAdmin[FlowRevision]):
     list_filter = [
         ("published_at", admin.EmptyFieldListFilter),
         recent_values("flow__name", "flow"),
-        "published_at",
         OrganisationFilter,
     ]
     list_defer = ["completion_message"]

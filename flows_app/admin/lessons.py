@@ -33,7 +33,6 @@ class LessonAdmin(LookedAtAdmin[Lesson]):
         recent_values("course__name", "course"),
         "role", "resolution",
         ("withdrawn_at", admin.EmptyFieldListFilter),
-        "assigned_at",
         OrganisationFilter,
     ]  # fmt: skip
     list_defer = ["note"]
@@ -92,7 +91,6 @@ class LessonTargetAdmin(LookedAtAdmin[LessonTarget]):
         days_of("follow_up_at", "follow-up"),
         recent_values("flow__name", "flow"),
         recent_values("lesson__assigned_by__email", "assigned by"),
-        "assigned_at",
         OrganisationFilter,
     ]
     search_fields = ["flow__name", "user__email", "user__name", "agent__name"]

@@ -67,7 +67,7 @@ class SubmissionAdmin(LookedAtAdmin[Submission]):
     ]  # fmt: skip
     list_select_related = ["target__flow", "user", "agent", "reviewed_by"]
     list_filter = [
-        "status", "submitted_at", "reviewed_at", recent_values("target__flow__name", "flow"),
+        "status", "submitted_at", recent_values("target__flow__name", "flow"),
         OrganisationFilter,
     ]  # fmt: skip
     list_defer = ["task", "draft", "final", "feedback", "error", "work"]

@@ -36,7 +36,6 @@ class NoticeAdmin(LookedAtAdmin[Notice]):
         "kind",
         ("read_at", admin.EmptyFieldListFilter),
         ("mailed_at", admin.EmptyFieldListFilter),
-        "mail_at",
         "created_at",
         OrganisationFilter,
     ]
@@ -48,7 +47,7 @@ class NoticeAdmin(LookedAtAdmin[Notice]):
 class ReminderAdmin(LookedAtAdmin[Reminder]):
     list_display = ["created_at", "user", "kind", "due_at", "flow", "notice"]
     list_select_related = ["user", "target__flow", "notice"]
-    list_filter = ["kind", "due_at", "created_at", OrganisationFilter]
+    list_filter = ["kind", "due_at", OrganisationFilter]
     search_fields = ["user__email", "target__flow__name"]
     id_fields = ["id", "user", "target", "notice", "step_key"]
 

@@ -1,4 +1,4 @@
-"""What people enter to assign: the wizard, a table of many, dates, somebody else."""
+"""What people enter to assign: the wizard, and a table of many."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -7,14 +7,12 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.utils import timezone
 
 from agents_app.forms.fields import ServiceForm
 from agents_app.models import Agent
 from flows_app.conf import MAX_BULK, MAX_DUE_DAYS, MAX_NOTES
 from flows_app.models import Course, Flow, FlowStep, Resolution
 from flows_app.runtime.bulk_rows import BulkRow, decoded, rows_of_text
-from flows_app.runtime.dates import moment_of
 from flows_app.services.assigning import checked_zone
 from flows_app.services.bulk_planning import BulkOptions
 from flows_app.services.crediting import MAX_DAYS
@@ -50,30 +48,6 @@ def days_field(label: str) -> forms.IntegerField:
         max_value=MAX_DUE_DAYS,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
-
-
-class DatesForm(ServiceForm):
-    """Due and follow-up dates, and where the days are meant."""
-
-    due = date_field("Due on")
-    follow_up = date_field("Look at it again on")
-    timezone = forms.CharField(
-        label="Time zone", max_length=64, help_text="Like Europe/Berlin. Days end there."
-    )
-    reason = forms.CharField(
-        required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 2})
-    )
-
-    def clean_timezone(self) -> str:
-        return _zone(self.cleaned_data["timezone"])
-
-    def moments(self) -> dict[str, Any]:
-        """``due_at`` and ``follow_up_at``, for a service."""
-        given, now = self.cleaned_data, timezone.now()
-        return {
-            f"{name}_at": moment_of(_iso(given[name]), given["timezone"], now)
-            for name in ("due", "follow_up")
-        }
 
 
 class WhatForm(ServiceForm):
@@ -124,7 +98,7 @@ class WhatForm(ServiceForm):
         step.choices = steps_offered(organisation, self["what"].value() or "")
 
     def clean_timezone(self) -> str:
-        return _zone(self.cleaned_data["timezone"])
+        return zone_of(self.cleaned_data["timezone"])
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -140,7 +114,7 @@ class WhatForm(ServiceForm):
         dates = {}
         for name in ("due", "follow_up"):
             days = given[f"{name}_days"]
-            dates[name] = _iso(given[name]) if days is None else str(days)
+            dates[name] = iso_of(given[name]) if days is None else str(days)
         return BulkRow(
             line=0,
             flow=key if kind == "flow" else "",
@@ -211,8 +185,10 @@ class AssignForm(WhatForm):
             field.choices = choices
 
     def _asked_for(self, members: Any, listed: dict[str, str]) -> dict[str, str]:
-        """Who is chosen by the address of the page and not among the first."""
-        asked = [parse_id(one) for one in self.initial.get("people", []) if one not in listed]
+        """Who is chosen, by the address of the page or before, and not among the first."""
+        sent = self.data.getlist("people")[:LISTED] if hasattr(self.data, "getlist") else []
+        chosen = [*self.initial.get("people", []), *sent]
+        asked = [parse_id(one) for one in chosen if one not in listed]
         rows = members.filter(user__in=[one for one in asked if one]).select_related("user")
         return {str(one.user_id): f"{one.user.display_name} · {one.user.email}" for one in rows}
 
@@ -257,7 +233,7 @@ class TableForm(WhatForm):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean()
-        file: UploadedFile | None = given.get("file")
+        file: UploadedFile[bytes] | None = given.get("file")
         text = given.get("rows_text", "")
         if file is not None:
             text = self._text_of(file)
@@ -274,7 +250,7 @@ class TableForm(WhatForm):
                 self.add_error("rows_text", error.user_message)
         return given
 
-    def _text_of(self, file: UploadedFile) -> str:
+    def _text_of(self, file: "UploadedFile[bytes]") -> str:
         if (file.size or 0) > TABLE_LIMIT:
             self.add_error("file", "This file is too large: split it, please.")
             return ""
@@ -286,33 +262,6 @@ class TableForm(WhatForm):
 
     def rows(self) -> list[BulkRow]:
         return self._rows
-
-
-class GiveForm(ServiceForm):
-    """Somebody else for work: a person or an agent, and why."""
-
-    to = forms.ChoiceField(label="Give it to")
-    reason = forms.CharField(
-        required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 2})
-    )
-
-    def __init__(self, organisation: Organisation, user: User, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        members = Membership.objects.active().filter(organisation=organisation)
-        rows = members.select_related("user").order_by("user__name", "user__email")[:2000]
-        agents = Agent.objects.usable_by(user, organisation).order_by("name")[:LISTED]
-        self._who: dict[str, User | Agent] = {f"user:{one.user_id}": one.user for one in rows}
-        self._who |= {f"agent:{one.pk}": one for one in agents}
-        named = [(key, str(one)) for key, one in self._who.items() if isinstance(one, User)]
-        others = [(key, one.name) for key, one in self._who.items() if isinstance(one, Agent)]
-        groups = [("People", named), ("Agents", others)]
-        field: Any = self.fields["to"]
-        field.choices = [("", "Choose one"), *(group for group in groups if group[1])]
-
-    def chosen(self) -> dict[str, Any]:
-        """``to_user`` or ``to_agent``, for a service."""
-        one = self._who[self.cleaned_data["to"]]
-        return {"to_user": one} if isinstance(one, User) else {"to_agent": one}
 
 
 def steps_offered(organisation: Organisation, what: str) -> list[tuple[str, str]]:
@@ -328,11 +277,12 @@ def steps_offered(organisation: Organisation, what: str) -> list[tuple[str, str]
     return [("", "All of it"), *((name, name) for name in names)]
 
 
-def _iso(day: Any) -> str:
+def iso_of(day: Any) -> str:
     return day.isoformat() if day else ""
 
 
-def _zone(name: str) -> str:
+def zone_of(name: str) -> str:
+    """Raises ValidationError for a name that no time zone has."""
     try:
         return checked_zone(name)
     except InvalidInput as error:

@@ -67,6 +67,16 @@ class TypedStep(BaseModel):
         return StepKind(self.kind).label if self.kind in StepKind.values else self.kind
 
     @property
+    def due_told(self) -> str:
+        """When it is due, in words; empty where that is no number (yet)."""
+        days = self.due_days.strip()
+        if not days.isdecimal():
+            return ""
+        if days == "0":
+            return "due the day it is assigned"
+        return f"due {days} day{'' if days == '1' else 's'} after it is assigned"
+
+    @property
     def as_json(self) -> str:
         return self.model_dump_json()
 

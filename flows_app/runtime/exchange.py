@@ -25,26 +25,17 @@ what is not known is refused, so that nothing is lost without a word.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from flows_app.conf import NAME_LIMIT
 from flows_app.errors import InvalidSteps
-from flows_app.models import StepKind
 from flows_app.runtime.drafts import check_steps
+from flows_app.runtime.exchange_fields import SETTINGS, AgentRef, Document, Nothing, Step
 from flows_app.runtime.rules import completion_rule
-from flows_app.runtime.step_settings import (
-    MAX_CHOICE,
-    MAX_CHOICES,
-    MAX_ENDINGS,
-    MAX_ITEM,
-    MAX_LABEL,
-    MAX_OPENING,
-    MAX_TASK,
-)
 from flows_app.types import StepDraft
 from one_project.common.errors import InvalidInput
 from one_project.common.ids import new_id
@@ -55,98 +46,6 @@ VERSION: Final = 1
 MAX_BYTES: Final = 1_000_000
 # Faults that are told at once.
 TOLD: Final = 5
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class AgentRef(_Part):
-    """An agent as a document names it."""
-
-    name: str = ""
-    code_name: str = ""
-
-
-class _Item(_Part):
-    id: str = ""
-    text: str = Field(max_length=MAX_ITEM)
-
-
-class _Field(_Part):
-    id: str = ""
-    label: str = Field(max_length=MAX_LABEL)
-    type: Literal["text", "long", "number", "date", "choice", "check"] = "text"
-    required: bool = False
-    choices: list[Annotated[str, Field(max_length=MAX_CHOICE)]] = Field(
-        default=[], max_length=MAX_CHOICES
-    )
-
-
-class _Nothing(_Part):
-    pass
-
-
-class _Checklist(_Part):
-    items: list[_Item] = []
-
-
-class _Form(_Part):
-    fields_: list[_Field] = Field(default=[], alias="fields")
-
-
-class _File(_Part):
-    accept: list[str] = Field(default=[], max_length=MAX_ENDINGS)
-    max_files: int = 1
-
-
-class _Chat(_Part):
-    opening: str = Field(default="", max_length=MAX_OPENING)
-
-
-class _AgentTask(_Part):
-    task: str = Field(default="", max_length=MAX_TASK)
-
-
-class _Workflow(_Part):
-    workflow: str = ""
-    input: dict[str, Any] = {}
-
-
-_SETTINGS: dict[str, type[_Part]] = {
-    StepKind.CHECKLIST: _Checklist,
-    StepKind.FORM: _Form,
-    StepKind.FILE: _File,
-    StepKind.CHAT: _Chat,
-    StepKind.AGENT_TASK: _AgentTask,
-    StepKind.WORKFLOW: _Workflow,
-}
-
-
-class _Step(_Part):
-    name: str = Field(min_length=1, max_length=NAME_LIMIT)
-    kind: Literal[
-        "reading", "checklist", "form", "file", "chat", "agent_task", "approval", "workflow"
-    ]
-    content: str = ""
-    required: bool = True
-    after: list[str] = []
-    due_days: int | None = None
-    agent: AgentRef | None = None
-    needs_review: bool = False
-    four_eyes: bool = False
-    review_hours: int | None = None
-    settings: dict[str, Any] = {}
-    completes: str = ""
-
-
-class _Document(_Part):
-    format: Literal["one.flow"]
-    version: Literal[1]
-    name: str = Field(min_length=1, max_length=NAME_LIMIT)
-    description: str = ""
-    completion_message: str = ""
-    steps: list[_Step] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +134,7 @@ def _written(
     }
 
 
-def _parsed(data: bytes | str) -> _Document:
+def _parsed(data: bytes | str) -> Document:
     raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if len(raw) > MAX_BYTES:
         raise InvalidInput(f"A flow to import has at most {MAX_BYTES // 1_000:,} kB.")
@@ -250,18 +149,18 @@ def _parsed(data: bytes | str) -> _Document:
         raise InvalidInput(f'"version" has to be {VERSION}; other versions cannot be read yet.')
     if not is_plain_json(found):
         raise InvalidInput(f"This is more than can be read {JSON_LIMITS}.")
-    document: _Document = _checked(_Document, clean_json(found), "")
+    document: Document = _checked(Document, clean_json(found), "")
     return document
 
 
-def _draft(step: _Step, at: int, key: UUID, names: Mapping[str, UUID]) -> StepDraft:
+def _draft(step: Step, at: int, key: UUID, names: Mapping[str, UUID]) -> StepDraft:
     place = f"steps[{at}]"
     after = []
     for number, name in enumerate(step.after):
         if _folded(name) not in names:
             raise InvalidInput(f"{place}.after[{number}]: no step is called “{name[:120]}”.")
         after.append(names[_folded(name)])
-    settings = _checked(_SETTINGS.get(step.kind, _Nothing), step.settings, f"{place}.settings")
+    settings = _checked(SETTINGS.get(step.kind, Nothing), step.settings, f"{place}.settings")
     return StepDraft(
         key=key,
         kind=step.kind,

@@ -75,10 +75,12 @@ def answers_text(step: FlowStep, work: Mapping[str, Any]) -> str:
     if step.kind != StepKind.FORM:
         return ""
     answers = work.get("answers", {})
+    given = [(one["label"], answers.get(one["id"])) for one in step.fields]
+    # 0 is an answer; it equals False.
     return "\n".join(
-        f"{one['label']}: {cut(str(answers[one['id']]), PIECE)}"
-        for one in step.fields
-        if answers.get(one["id"]) not in (None, "", False)
+        f"{label}: {cut(str(value), PIECE)}"
+        for label, value in given
+        if value not in (None, "") and value is not False
     )
 
 

@@ -10,7 +10,7 @@ from flows_app.runtime.transitions import DONE
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``done`` of ``total`` steps that count: the required ones, or all where none is required."""
+    """``done`` of ``total`` required steps; where none is required, nothing is left to do."""
 
     done: int
     total: int

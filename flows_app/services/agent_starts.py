@@ -33,7 +33,7 @@ def begin_when_assigned(lesson: Lesson, targets: Sequence[LessonTarget], by: Act
     in_order = lesson.course is not None and lesson.course.in_order
     for target in own:
         if target.position == first or not in_order:
-            _begin_open_steps(target, by)
+            begin_open_steps(target, by)
 
 
 @on_moved
@@ -43,17 +43,17 @@ def begin_when_unlocked(
     """An agent goes on with what a done step has unlocked, also in the next flow of its course."""
     if target.agent_id is None or entry.status not in DONE:
         return
-    _begin_open_steps(target, by)
+    begin_open_steps(target, by)
     lesson = target.lesson
     if lesson.course_id is None:
         return
     later = lesson.targets.active().filter(agent=target.agent_id, position__gt=target.position)
     following = later.order_by("position").select_related("lesson__course", "organisation").first()
     if following is not None:
-        _begin_open_steps(following, by)
+        begin_open_steps(following, by)
 
 
-def _begin_open_steps(target: LessonTarget, by: Actor) -> None:
+def begin_open_steps(target: LessonTarget, by: Actor) -> None:
     """What is for an agent, is not done, has never been asked for and is not locked.
 
     At most the steps of one revision. What cannot begin now (its agent was switched off) waits for

@@ -68,6 +68,8 @@ def assign_lesson(
     not of this organisation, StepNotFound.
     """
     require_staff_actor(by, organisation)
+    if len(request_id or "") > 64:
+        raise InvalidInput("A request id has at most 64 characters.")
     if request_id and (known := _known(organisation, request_id)):
         return known
     parts = parts_of(organisation, flow, course, step_name)

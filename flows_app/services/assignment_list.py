@@ -166,7 +166,7 @@ def _is_for(text: str) -> Q:
         | Q(agent__name__icontains=text)
         | Q(team__name__icontains=text)
         | Q(role__iexact=text)
-        | Exists(mine.filter(person | Q(agent__name__icontains=text)))
+        | Q(Exists(mine.filter(person | Q(agent__name__icontains=text))))
     )
 
 

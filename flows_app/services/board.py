@@ -1,6 +1,6 @@
 """The steps of everybody by status, as cards. A fixed number of queries, whatever the size."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -88,19 +88,25 @@ def board_of(
     What is Not Started is shown by the next step of each assignment only.
     """
     targets = select_targets(organisation, wanted, by=by)
-    columns = []
-    for status in [wanted.status] if wanted.status else Status.values:
-        most = min(shown.get(status, PAGE), MOST)
+    statuses = [wanted.status] if wanted.status else Status.values
+    most = {status: min(shown.get(status, PAGE), MOST) for status in statuses}
+    cards: dict[str, list[Card]] = {}
+    counts: dict[str, int] = {}
+    keys: dict[str, list[UUID]] = {}
+    for status in statuses:
         if status == Status.NOT_STARTED:
             waiting = _not_started(targets)
-            cards = _next_cards(list(waiting[:most]))
-            count = waiting[: COUNTED + 1].count()
+            cards[status] = _next_cards(list(waiting[: most[status]]))
+            counts[status] = waiting[: COUNTED + 1].count()
         else:
+            # Sorted by their ids alone; what the cards show is read for all columns together.
             states = _states(organisation, targets, status, wanted)
-            cards = _cards(states[:most])
-            count = states[: COUNTED + 1].count()
-        columns.append(BoardColumn(status, cards, count))
-    return columns
+            keys[status] = list(states.values_list("pk", flat=True)[: most[status]])
+            counts[status] = states[: COUNTED + 1].count()
+    found = _cards_of([key for one in keys.values() for key in one])
+    for status, wanted_keys in keys.items():
+        cards[status] = [found[key] for key in wanted_keys if key in found]
+    return [BoardColumn(status, cards[status], counts[status]) for status in statuses]
 
 
 def card_of(target: LessonTarget, step: FlowStep) -> Card:
@@ -125,7 +131,7 @@ def all_cards(organisation: Organisation, wanted: Wanted, *, by: User) -> Iterat
         else:
             states = _states(organisation, targets, status, wanted)
             keys = list(states.values_list("pk", flat=True))
-            make = _cards_of
+            make = _ordered
         for batch in batches(keys):
             yield from make(batch)
 
@@ -135,9 +141,9 @@ def _next_of(keys: Sequence[UUID]) -> list[Card]:
     return _next_cards([found[key] for key in keys if key in found])
 
 
-def _cards_of(keys: Sequence[UUID]) -> list[Card]:
-    found = _with_people(StepState.objects.all()).in_bulk(keys)
-    return _cards([found[key] for key in keys if key in found])
+def _ordered(keys: Sequence[UUID]) -> list[Card]:
+    found = _cards_of(keys)
+    return [found[key] for key in keys if key in found]
 
 
 def _not_started(targets: LessonTargetQuerySet) -> LessonTargetQuerySet:
@@ -154,7 +160,7 @@ def _states(
     if wanted.overdue:
         # A target is overdue because of one step: only that one is wanted here.
         rows = rows.filter(_is_late(timezone.now()))
-    return _with_people(rows).order_by("-changed_at", "-pk")
+    return rows.order_by("-changed_at", "-pk")
 
 
 def _is_late(now: datetime) -> Q:
@@ -169,22 +175,22 @@ def _is_late(now: datetime) -> Q:
     return Q(due_at__lt=now) | Q(late, due_at=None) | Q(target__due_at__lt=now)
 
 
-def _with_people(rows: QuerySet[StepState]) -> QuerySet[StepState]:
-    return rows.select_related(
+def _cards_of(keys: Sequence[UUID]) -> dict[UUID, Card]:
+    """Cards by the ids of their states. Two queries, or none for no keys."""
+    if not keys:
+        return {}
+    states = StepState.objects.select_related(
         "target__user", "target__agent", "target__flow", "changed_by", "changed_by_agent"
-    ).defer("work")
-
-
-def _cards(states: Iterable[StepState]) -> list[Card]:
-    """Cards of states whose people are loaded. One query, and that of ``states``."""
-    rows = list(states)
+    )
+    found = states.defer("work").in_bulk(keys)
+    rows = found.values()
     steps = _steps({one.target.revision_id for one in rows}, {one.step_key for one in rows})
-    by_key = {(step.revision_id, step.key): step for found in steps.values() for step in found}
-    return [
-        _card(one, one.target, step)
+    by_key = {(step.revision_id, step.key): step for some in steps.values() for step in some}
+    return {
+        one.pk: _card(one, one.target, step)
         for one in rows
         if (step := by_key.get((one.target.revision_id, one.step_key))) is not None
-    ]
+    }
 
 
 def _card(state: StepState, target: LessonTarget, step: FlowStep) -> Card:

@@ -5,7 +5,7 @@ whoever carries on after an interruption repeats nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,13 +22,13 @@ from flows_app.services.bulk_planning import (
     CREATED,
     ERROR,
     SKIPPED,
-    UNKNOWN,
     BulkOptions,
     Plan,
     existing,
     plans_of,
     would_credit,
 )
+from flows_app.services.bulk_results import BulkResult, result_of, result_of_plans
 from flows_app.services.crediting import credit_prior, since_days
 from flows_app.services.ending import end_targets
 from flows_app.services.rights import require_staff_actor
@@ -47,50 +47,6 @@ BATCH: Final = 1000
 CREDIT_BATCH: Final = 100
 REQUEST_LIMIT: Final = 64
 NO_RESULT: Final = "This row could not be assigned. Please try it again."
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """``outcome``: created, skipped, unknown (address) or error; ``text`` says it in words."""
-
-    line: int
-    outcome: str
-    text: str
-    who: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkResult:
-    """What came, or would come, of the rows. ``created`` and ``skipped`` count targets: of a role
-    one for each member. ``bulk`` None: a preview. ``is_done`` False: a worker is still at it."""
-
-    created: int = 0
-    skipped: int = 0
-    unknown: int = 0
-    failed: int = 0
-    credited: int = 0
-    results: list[RowResult] = field(default_factory=list)
-    bulk: BulkAssignment | None = None
-    is_done: bool = True
-
-    @property
-    def problems(self) -> list[RowResult]:
-        return [one for one in self.results if one.outcome in {UNKNOWN, ERROR}]
-
-    @property
-    def sentence(self) -> str:
-        """``Will create 212, skip 14 who have it already, 3 unknown addresses.``"""
-        said = [f"{'Created' if self.bulk else 'Will create'} {self.created:,}"]
-        if self.skipped:
-            have = "has" if self.skipped == 1 else "have"
-            said.append(
-                f"{'skipped' if self.bulk else 'skip'} {self.skipped:,} who {have} it already"
-            )
-        if self.unknown:
-            said.append(f"{self.unknown:,} unknown address{'es' * (self.unknown != 1)}")
-        if self.failed:
-            said.append(f"{self.failed:,} row{'s' * (self.failed != 1)} with an error")
-        return f"{', '.join(said)}."
 
 
 def assign_lessons(
@@ -116,29 +72,13 @@ def assign_lessons(
     if preview:
         plans = plans_of(organisation, rows, by=by, options=options)
         credited = would_credit(plans, options.credit_days) if options.credit_days else 0
-        return _result_of_plans(plans, credited)
+        return result_of_plans(plans, credited)
     bulk = _requested(organisation, rows, by, request_id, options)
     if bulk.total <= AT_ONCE:
         while not _next_batch(bulk.pk):
             pass
         bulk.refresh_from_db()
     return result_of(bulk)
-
-
-def result_of(bulk: BulkAssignment) -> BulkResult:
-    """As far as it is."""
-    results = [RowResult(*one) for one in bulk.results]
-    unknown = sum(1 for one in results if one.outcome == UNKNOWN)
-    return BulkResult(
-        created=bulk.created,
-        skipped=bulk.skipped,
-        unknown=unknown,
-        failed=bulk.failed - unknown,
-        credited=bulk.meta.get("credited", 0),
-        results=results,
-        bulk=bulk,
-        is_done=bulk.status == BulkStatus.DONE,
-    )
 
 
 @step(name="flows_app.assign_many", retry=POOL_RETRY)
@@ -227,7 +167,7 @@ def _next_batch(bulk_id: UUID) -> bool:
     if options.credit_days:
         credited = len(credit_prior(made, options.credit_days, by=SYSTEM))
         bulk.meta["credited"] = bulk.meta.get("credited", 0) + credited
-    done = _result_of_plans(plans, 0)
+    done = result_of_plans(plans)
     bulk.results = [*bulk.results, *([r.line, r.outcome, r.text, r.who] for r in done.results)]
     bulk.created += done.created
     bulk.skipped += done.skipped
@@ -285,16 +225,4 @@ def _finish(bulk: BulkAssignment) -> None:
         actor=bulk.requested_by,
         target=f"bulk:{bulk.pk}",
         data={"created": bulk.created, "skipped": bulk.skipped, "failed": bulk.failed},
-    )
-
-
-def _result_of_plans(plans: Sequence[Plan], credited: int) -> BulkResult:
-    good = [one for one in plans if one.outcome in {CREATED, SKIPPED}]
-    return BulkResult(
-        created=sum(one.created for one in good),
-        skipped=sum(one.skipped for one in good),
-        unknown=sum(1 for one in plans if one.outcome == UNKNOWN),
-        failed=sum(1 for one in plans if one.outcome == ERROR),
-        credited=credited,
-        results=[RowResult(one.row.line, one.outcome, one.text, one.row.who) for one in plans],
     )

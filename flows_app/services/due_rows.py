@@ -25,7 +25,6 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
 
 from flows_app.models import (
     FlowStep,
@@ -72,24 +71,38 @@ def due_targets(start: Start) -> Targets:
 
 
 def due_steps(start: Start) -> Targets:
-    """Steps with a date of their own, of people who can do them; of a target one row for each."""
-    own = {"target": OuterRef("pk"), "step_key": OuterRef("key")}
-    state = StepState.objects.filter(**own)
+    """Steps so many days after the assignment, of people who can do them; a row for each step."""
     # One annotate for all of a step: each further one could mean another step.
     rows = _of_people().annotate(
         key=F("revision__steps__key"),
         step_name=F("revision__steps__name"),
-        after=ExpressionWrapper(
+        due=ExpressionWrapper(
             F("assigned_at") + F("revision__steps__due_days") * Value(DAY, DurationField()),
             DateTimeField(),
         ),
     )
-    rows = rows.annotate(due=Coalesce(Subquery(state.values("due_at")[:1]), "after")).filter(
-        Q(step_key=None) | Q(step_key=F("key")),
-        ~Exists(state.filter(status__in=SETTLED)),
-        ~Exists(Submission.objects.filter(status__in=OPEN, **own)),
+    state = StepState.objects.filter(target=OuterRef("pk"), step_key=OuterRef("key"))
+    otherwise = state.filter(Q(status__in=SETTLED) | Q(due_at__isnull=False))
+    rows = rows.filter(Q(step_key=None) | Q(step_key=F("key")), ~Exists(otherwise))
+    return _to_remind(rows.exclude(_in_review()), start, of_steps=True)
+
+
+def dated_steps(start: Start) -> Targets:
+    """Steps whose date was set for this one person, who can do them; a row for each step."""
+    rows = _of_people().annotate(
+        key=F("states__step_key"), due=F("states__due_at"), stands=F("states__status")
     )
+    step = FlowStep.objects.filter(revision=OuterRef("revision"), key=OuterRef("key"))
+    rows = rows.annotate(step_name=Subquery(step.values("name")[:1]))
+    rows = rows.filter(Q(step_key=None) | Q(step_key=F("key")), Exists(step))
+    rows = rows.exclude(stands__in=SETTLED).exclude(_in_review())
     return _to_remind(rows, start, of_steps=True)
+
+
+def _in_review() -> Exists:
+    """Of rows of steps: handed in, or an agent is at it."""
+    rows = Submission.objects.filter(target=OuterRef("pk"), step_key=OuterRef("key"))
+    return Exists(rows.filter(status__in=OPEN))
 
 
 def follow_ups(start: Start) -> Targets:
@@ -114,7 +127,9 @@ def _of_people() -> Targets:
 
 
 def _of_whole(targets: Targets) -> Targets:
-    return targets.annotate(key=Value(None, UUIDField(null=True)), step_name=Value("", CharField()))
+    nothing = Value(None, UUIDField(null=True))
+    rows: Targets = targets.annotate(key=nothing, step_name=Value("", CharField()))
+    return rows
 
 
 def _steps_not(statuses: tuple[str, ...]) -> QuerySet[FlowStep]:

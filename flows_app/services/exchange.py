@@ -11,14 +11,15 @@ from agents_app.models import Agent
 from flows_app.access import require_staff
 from flows_app.errors import FlowNotFound
 from flows_app.models import Flow, FlowRevision
-from flows_app.runtime.exchange import AgentRef, read_document, write_document
+from flows_app.runtime.exchange import read_document, write_document
+from flows_app.runtime.exchange_fields import AgentRef
 from flows_app.services.copying import free_name
 from flows_app.services.flows import create_flow
+from flows_app.services.workflow_steps import flow_workflows
 from flows_app.services.writing_steps import drafts_of
 from flows_app.types import StepDraft
 from one_project.accounts.models import Organisation, User
 from one_project.common.errors import AccessDenied
-from one_project.workflows.definitions import known_workflows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def preview_import(organisation: Organisation, data: bytes | str, *, by: User) -
             told = f"There is no agent “{wanted.name or wanted.code_name}” here. Choose another."
             remarks.append((step.name, told))
         workflow = step.settings.get("workflow")
-        if workflow and workflow not in known_workflows():
+        if workflow and workflow not in dict(flow_workflows()):
             remarks.append((step.name, f"There is no workflow “{workflow}” here. Choose another."))
         steps.append(replace(step, agent_id=agent))
     return Import(

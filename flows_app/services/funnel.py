@@ -51,7 +51,7 @@ class Median(Aggregate):
 
 
 def funnel_of(flow: Flow) -> Funnel:
-    """Nine queries, whatever the number of people and steps."""
+    """Ten queries, whatever the number of people and steps."""
     active = LessonTarget.objects.active().filter(flow=flow)
     taken = active.exclude(user=None, agent=None)
     parts = _parts(flow, taken)

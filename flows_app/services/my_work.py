@@ -62,11 +62,19 @@ class MyWork:
 
     @property
     def sections(self) -> list[tuple[str, str, list[WorkLine]]]:
-        """``(key, name, lines)`` of those that are not empty."""
+        """``(key, name, lines)`` of those that are not empty, without what is done."""
         found: dict[str, list[WorkLine]] = defaultdict(list)
         for line in self.lines:
             found[line.section].append(line)
-        return [(key, name, found[key]) for key, name in SECTIONS.items() if found[key]]
+        return [
+            (key, name, found[key])
+            for key, name in SECTIONS.items()
+            if found[key] and key != "done"
+        ]
+
+    @property
+    def done(self) -> list[WorkLine]:
+        return [line for line in self.lines if line.is_done]
 
 
 def my_work(user: User, organisation: Organisation, asked: WorkFilter) -> MyWork:

@@ -21,6 +21,7 @@ from flows_app.runtime.answers import in_words
 from flows_app.runtime.progress import Share
 from flows_app.runtime.rules import missing_of
 from flows_app.runtime.transitions import ALLOWED
+from flows_app.services.claiming import claimable
 from flows_app.services.handing_in import files_of
 from flows_app.services.reading import (
     StepLine,
@@ -39,8 +40,9 @@ SHOWN = 100
 class Playing:
     """One target as one person sees it. ``line``: the step that is open; None when none is.
 
-    ``own``: the viewer has to do it. ``course``: the flows of the course it is part of, each with
-    its share. ``attempts``: earlier ones, newest first. ``files``: of the open step.
+    ``own``: the viewer has to do it. ``may_take``: it lies in a queue of theirs. ``course``: the
+    flows of the course it is part of, each with its share. ``attempts``: earlier ones, newest
+    first. ``files``: of the open step.
     """
 
     target: LessonTarget
@@ -48,6 +50,7 @@ class Playing:
     line: StepLine | None
     own: bool
     staff: bool
+    may_take: bool
     share: Share
     history: list[FlowProgress]
     course: list[tuple[LessonTarget, Share]]
@@ -233,6 +236,7 @@ def playing(target: LessonTarget, *, viewer: User, step_key: UUID | None = None)
         line=line,
         own=target.user_id == viewer.pk,
         staff=is_staff(viewer, target.organisation_id),
+        may_take=_may_take(target, viewer),
         share=share,
         history=history[:SHOWN],
         course=_course_of(target),
@@ -243,6 +247,12 @@ def playing(target: LessonTarget, *, viewer: User, step_key: UUID | None = None)
             submission.work if submission and submission.status in OPEN else {},
         ),
     )
+
+
+def _may_take(target: LessonTarget, viewer: User) -> bool:
+    if target.user_id is not None or target.agent_id is not None:
+        return False
+    return claimable(viewer, target.organisation).filter(pk=target.pk).exists()
 
 
 def _course_of(target: LessonTarget) -> list[tuple[LessonTarget, Share]]:

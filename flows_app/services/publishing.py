@@ -34,6 +34,7 @@ from flows_app.models.lessons import LessonTargetQuerySet
 from flows_app.runtime.actors import Actor
 from flows_app.runtime.differences import Differences, differences
 from flows_app.runtime.progress import Share, share_of
+from flows_app.services.agent_starts import begin_open_steps
 from flows_app.services.flows import publish_flow
 from flows_app.services.reading import shares_of, statuses_of, steps_of_revision
 from flows_app.services.writing_steps import drafts_of
@@ -168,6 +169,10 @@ def move_targets(
     kept = revision.steps.values("key")
     lost = Submission.objects.open().filter(target__in=keys).exclude(step_key__in=kept)
     lost.update(status=SubmissionStatus.EXPIRED, updated_at=timezone.now())
+    # What the revision has more of for an agent, it begins with by itself.
+    agents = LessonTarget.objects.filter(pk__in=keys, agent__isnull=False)
+    for target in agents.select_related("lesson__course", "organisation"):
+        begin_open_steps(target, by)
     record_event(
         flow.organisation,
         "flow_moved",

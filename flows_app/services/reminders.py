@@ -23,7 +23,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows_app.models import LessonTarget, NoticeKind, Reminder, ReminderKind
-from flows_app.services.due_rows import due_steps, due_targets, follow_ups, incomplete
+from flows_app.services.due_rows import (
+    dated_steps,
+    due_steps,
+    due_targets,
+    follow_ups,
+    incomplete,
+)
 from flows_app.services.notices import News, address_of, post
 from flows_app.services.wishes import zone_of
 
@@ -55,8 +61,8 @@ def send_due_reminders(now: datetime | None = None) -> int:
     for name in sorted(set(zones.distinct())):
         zone = zone_of(name)
         today = Today(zone, now.astimezone(zone).date())
-        for rows in (due_targets(today.start), due_steps(today.start), follow_ups(today.start)):
-            of_zone = rows.filter(lesson__timezone=name).order_by("pk", "key")
+        for find in (due_targets, due_steps, dated_steps, follow_ups):
+            of_zone = find(today.start).filter(lesson__timezone=name).order_by("pk", "key")
             for _ in range(MAX_BATCHES):
                 seen, sent = _remind(of_zone, today, now)
                 made += sent

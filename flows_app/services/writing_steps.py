@@ -6,9 +6,9 @@ from agents_app.models import Agent
 from flows_app.errors import InvalidSteps
 from flows_app.models import FlowRevision, FlowStep, StepKind
 from flows_app.runtime.drafts import check_steps
+from flows_app.services.workflow_steps import flow_workflows
 from flows_app.types import StepDraft
 from one_project.accounts.models import User
-from one_project.workflows.definitions import known_workflows
 
 
 def drafts_of(revision: FlowRevision) -> list[StepDraft]:
@@ -73,7 +73,7 @@ def check_ready(draft: FlowRevision) -> None:
     }
     for step in steps:
         named = step.settings.get("workflow") if step.kind == StepKind.WORKFLOW else None
-        if named and named not in known_workflows():
+        if named and named not in dict(flow_workflows()):
             problems[step.key] = f"“{step.name}”: there is no workflow called “{named}”."
     if problems:
         raise InvalidSteps(problems)

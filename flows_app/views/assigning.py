@@ -16,7 +16,8 @@ from flows_app.errors import LessonNotFound
 from flows_app.forms.assigning import AssignForm, TableForm, WhatForm, steps_offered
 from flows_app.models import BulkAssignment, Lesson
 from flows_app.runtime.actors import Actor
-from flows_app.services.bulk import BulkResult, assign_lessons, result_of
+from flows_app.services.bulk import assign_lessons
+from flows_app.services.bulk_results import BulkResult, result_of
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import AppError
@@ -69,7 +70,6 @@ def steps(request: MemberRequest) -> HttpResponse:
 def bulk(request: MemberRequest, bulk_id: UUID) -> HttpResponse:
     """What came of many rows, also while a worker is at it; 204 while nothing has changed."""
     found = _bulk(request, bulk_id)
-    result = result_of(found)
     version = f"{found.done}-{found.status}"
     if request.htmx:  # type: ignore[attr-defined]
         if request.GET.get("v") == version:
@@ -77,7 +77,8 @@ def bulk(request: MemberRequest, bulk_id: UUID) -> HttpResponse:
         template = "flows/bulk_live.html"
     else:
         template = "flows/bulk.html"
-    shown = [*result.problems, *(one for one in result.results if one not in set(result.problems))]
+    result = result_of(found)
+    shown = result.problems_first
     context = {
         "bulk": found,
         "result": result,
@@ -156,7 +157,8 @@ def _assigned(request: MemberRequest, result: BulkResult) -> HttpResponse:
 
 def _bulk(request: MemberRequest, bulk_id: UUID) -> BulkAssignment:
     require_staff(request.user, request.organisation)
-    found = BulkAssignment.objects.filter(organisation=request.organisation, pk=bulk_id).first()
+    rows = BulkAssignment.objects.filter(organisation=request.organisation).defer("rows")
+    found = rows.filter(pk=bulk_id).first()
     if found is None:
         raise LessonNotFound
     return found

@@ -15,7 +15,7 @@ from agents_app.views.answers import complain, go_to
 from flows_app.access import access_lesson, access_target, require_staff
 from flows_app.conf import MAX_NOTES
 from flows_app.errors import LessonNotFound
-from flows_app.forms.assigning import DatesForm
+from flows_app.forms.changing_hands import DatesForm
 from flows_app.models import Course, Flow, Lesson, LessonTarget
 from flows_app.runtime.actors import Actor
 from flows_app.runtime.dates import day_of, start_of_day

@@ -23,13 +23,13 @@ from flows_app.runtime.differences import differences
 from flows_app.runtime.rules import completion_rule
 from flows_app.runtime.step_settings import FIELD_TYPES, clean_settings
 from flows_app.services.flows import save_draft
+from flows_app.services.workflow_steps import flow_workflows
 from flows_app.services.writing_steps import drafts_of
 from flows_app.types import StepDraft
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import AppError, Conflict, InvalidInput
 from one_project.common.ids import parse_id
-from one_project.workflows.definitions import known_workflows
 
 # What is offered for a new step, and what it is good for.
 OFFERED = [
@@ -181,7 +181,7 @@ def _page(
             if key != editor.opened
         ],
         "agents": kept.distinct().order_by("name", "pk"),
-        "workflows": sorted({*known_workflows(), opened.workflow if opened else ""} - {""}),
+        "workflows": _workflows(opened.workflow if opened else ""),
         "offered": OFFERED,
         "kinds": StepKind.choices,
         "types": TYPES.items(),
@@ -190,3 +190,10 @@ def _page(
     }
     page = "flows/_editor.html" if is_htmx(request) else "flows/edit.html"
     return render(request, page, context, status=status)
+
+
+def _workflows(chosen: str) -> list[tuple[str, str]]:
+    """What a step may start; what it names already stays to be seen, also where it is gone."""
+    known = flow_workflows()
+    gone = chosen and chosen not in dict(known)
+    return [*known, (chosen, f"{chosen} (not here)")] if gone else known

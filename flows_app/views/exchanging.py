@@ -1,5 +1,6 @@
 """A flow as a JSON file, and a flow made of one."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from agents_app.views.answers import go_to
 from flows_app.access import access_flow, require_staff
 from flows_app.conf import NAME_LIMIT
+from flows_app.models import StepKind
 from flows_app.runtime.exchange import MAX_BYTES
-from flows_app.services.exchange import export_flow, import_flow, preview_import
+from flows_app.runtime.rules import completion_rule
+from flows_app.services.exchange import Import, export_flow, import_flow, preview_import
 from flows_app.views.authoring import asked_revision
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
@@ -55,8 +58,7 @@ def import_page(request: MemberRequest) -> HttpResponse:
         found = preview_import(request.organisation, document, by=request.user)
     except InvalidInput as error:
         return _page(request, document, error, name)
-    context = {"found": found, "document": document, "name": found.name, "limit": NAME_LIMIT}
-    return render(request, "flows/import.html", context)
+    return render(request, "flows/import.html", _look(found, document))
 
 
 def _document(request: MemberRequest) -> str:
@@ -68,6 +70,16 @@ def _document(request: MemberRequest) -> str:
     return raw.decode("utf-8-sig", "replace")
 
 
+def _look(found: Import, document: str) -> dict[str, Any]:
+    return {
+        "found": found,
+        "steps": [(step, StepKind(step.kind).label, completion_rule(step)) for step in found.steps],
+        "document": document,
+        "name": found.name,
+        "limit": NAME_LIMIT,
+    }
+
+
 def _page(
     request: MemberRequest, document: str = "", error: InvalidInput | None = None, name: str = ""
 ) -> HttpResponse:
@@ -75,11 +87,7 @@ def _page(
     if error is None:
         return render(request, "flows/import.html", context)
     context["problem"] = error.user_message
-    try:
-        # The document is fine and only its name was not: the preview stays.
-        context["found"] = preview_import(request.organisation, document, by=request.user)
-    except InvalidInput:
-        pass
-    else:
-        context["name"] = context["found"].name
+    # Where the document is fine and only its name was not, the preview stays.
+    with suppress(InvalidInput):
+        context |= _look(preview_import(request.organisation, document, by=request.user), document)
     return render(request, "flows/import.html", context, status=error.status)

@@ -11,7 +11,6 @@ from django.views.decorators.vary import vary_on_headers
 
 from flows_app.models import LessonTarget, Status
 from flows_app.services.live_roles import catch_up_lessons
-from flows_app.services.live_roles import catch_up_lessons
 from flows_app.services.my_work import MyWork, WorkFilter, my_work
 from flows_app.services.person_work import timeline_of
 from flows_app.services.work_lines import WorkLine

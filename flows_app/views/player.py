@@ -22,7 +22,7 @@ from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import AppError
 from one_project.common.ids import new_id
-from one_project.common.pages import wants_json
+from one_project.common.pages import app_error_response, wants_json
 
 # What begins a step that can be begun before it is finished.
 BEGUN_BY_HAND = {StepKind.READING, StepKind.APPROVAL}
@@ -87,6 +87,8 @@ def show(
 ) -> HttpResponse:
     """The page, or for htmx the lesson within it. ``error``: why ``posted`` (the page's ``form``)
     was refused; what was typed stays in its boxes."""
+    if error is not None and wants_json(request):
+        return app_error_response(request, error)
     play = playing(target, viewer=request.user, step_key=step_key)
     if wants_json(request):
         return JsonResponse(_as_json(play))

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from agents_app.views.answers import complain, go_to
 from flows_app.access import access_person, access_target, require_staff
 from flows_app.errors import LessonNotFound
-from flows_app.forms.assigning import GiveForm
+from flows_app.forms.changing_hands import GiveForm
 from flows_app.runtime.actors import Actor
 from flows_app.services import claiming
 from flows_app.services.reassigning import open_work, reassign, reassign_person

@@ -127,7 +127,12 @@ def _again(request: MemberRequest, submission: Submission, error: AppError) -> H
         said = posted_decision(request)
     except InvalidInput:
         said = Decision(version=None)
-    context = {**_page(request, submission), "error": error, "said": said}
+    context = {
+        **_page(request, submission),
+        "error": error,
+        "said": said,
+        "sends_back": "reason" in request.POST,
+    }
     return render(request, "flows/review.html", context, status=error.status)
 
 

@@ -21,6 +21,9 @@ from one_project.common.errors import Conflict, InvalidInput
 from one_project.workflows.definitions import workflow
 from one_project.workflows.engine.context import WorkflowContext
 from one_project.workflows.models import WorkflowRun
+from one_project.workflows.services.advance import advance
+from one_project.workflows.services.sweeping import sweep
+from one_project.workflows.types import Claimed
 from tests.flows.running import asked
 from tests.flows.samples import assign, complete, make_flow, move, step, steps
 from tests.people import World
@@ -98,21 +101,17 @@ def test_a_worker_that_dies_makes_no_second_draft(committed_world: World) -> Non
     model = ScriptedModel(["Welcome!"])
     with use_model(model):
         # The answer was stored, its worker died before the engine knew.
-        committed_work = _until("agents")
-        call(committed_work)
-        again = call(committed_work)
-        assert again.result["text"] == "Welcome!"
-        perform(committed_work)
+        work = up_to("agents")
+        call(work)
+        assert call(work).result["text"] == "Welcome!"
+        perform(work)
         drain()
     assert len(model.requests) == 1
     assert [one.draft for one in of(target)] == ["Welcome!"]
 
 
-def _until(pool: str):  # type: ignore[no-untyped-def]
-    """Everything up to the first piece of work of this pool, which is claimed."""
-    from one_project.workflows.services.advance import advance
-    from one_project.workflows.services.sweeping import sweep
-
+def up_to(pool: str) -> Claimed:
+    """Everything before the first piece of work of this pool, which is claimed and returned."""
     for _ in range(20):
         found = sweep()
         for run_id in found.picked_up:

@@ -8,8 +8,9 @@ from flows_app.models import BulkAssignment, Lesson, LessonTarget
 from flows_app.runtime.actors import Actor
 from flows_app.runtime.bulk_rows import BulkRow, decoded, rows_of_text
 from flows_app.services import bulk as bulk_service
-from flows_app.services.bulk import assign_lessons, result_of
+from flows_app.services.bulk import assign_lessons
 from flows_app.services.bulk_planning import BulkOptions
+from flows_app.services.bulk_results import result_of
 from flows_app.services.courses import create_course
 from one_project.accounts.models import Team, TeamMember
 from one_project.common.errors import AccessDenied, InvalidInput

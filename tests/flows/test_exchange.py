@@ -29,7 +29,7 @@ def every_kind(world: World) -> Flow:
         step(
             "Count",
             "workflow",
-            settings={"workflow": "flows.fan_out", "input": {"a": [1, None, {"b": "c"}]}},
+            settings={"workflow": "flows.pause", "input": {"a": [1, None, {"b": "c"}]}},
         ),
     ]
     return create_flow(

@@ -12,6 +12,7 @@ from flows_app.runtime.funnel import Funnel, in_words
 from flows_app.services.assigning import assign_lesson
 from flows_app.services.flows import drafts_of, publish_flow, save_draft
 from flows_app.services.funnel import funnel_of
+from flows_app.services.publishing import move_targets
 from flows_app.services.reading import shares_of
 from flows_app.services.work_lines import lines_for
 from tests.flows.samples import assign, complete, make_flow, move, step
@@ -105,6 +106,22 @@ def test_who_works_at_another_revision_counts_at_the_steps_both_have(world: Worl
     # Bob has done all of his revision.
     assert (funnel.complete, funnel.percent) == (1, 50)
     assert {use.revision.number: use.people for use in funnel.revisions} == {1: 1, 2: 1}
+
+
+def test_what_was_done_at_a_step_one_has_no_longer_does_not_count(world: World) -> None:
+    flow = make_flow(world, "Read")
+    first = flow.published
+    assert first is not None
+    save_draft(flow, by=world.stella, steps=[*drafts_of(first), step("Test"), step("Sign")])
+    publish_flow(flow, by=world.stella)
+    flow.refresh_from_db()
+    target = assign(world, flow)
+    complete(target, "Test", by=world.bob)
+    move(target, "Sign", Status.BLOCKED, world.bob, reason="No pen")
+    assert move_targets(flow, first, which="all", by=Actor(user=world.stella)) == 1
+    funnel = funnel_of(flow)
+    assert counted(funnel, "Test") == counted(funnel, "Sign") == (0,) * 6
+    assert (funnel.blocked, funnel.not_begun, funnel.percent) == ([], 1, 0)
 
 
 def test_overdue_is_the_same_here_as_in_the_list_of_work(world: World) -> None:

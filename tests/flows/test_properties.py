@@ -115,7 +115,7 @@ def fresh_name(old: list[StepDraft]) -> str:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=8,
+    max_examples=6,
     phases=[Phase.generate],
     deadline=None,
     database=None,

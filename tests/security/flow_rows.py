@@ -152,7 +152,14 @@ FLOW_ROWS: Rows = {
 
 def made_by_staff_for_bob(world: Any) -> dict[str, Any]:
     """A course of a flow that waits for a review, assigned to Bob, with what people said of it."""
-    from flows_app.models import BulkAssignment, Comment, Notice, NoticeKind, Submission, SubmissionStatus
+    from flows_app.models import (
+        BulkAssignment,
+        Comment,
+        Notice,
+        NoticeKind,
+        Submission,
+        SubmissionStatus,
+    )
     from flows_app.services.courses import create_course
     from tests.flows.samples import assign, make_flow, step
 
