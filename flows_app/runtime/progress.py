@@ -25,9 +25,14 @@ class Share:
         return self.done == self.total
 
 
-def share_of(steps: Iterable[FlowStep], statuses: Mapping[UUID, str]) -> Share:
-    """Of the steps of one target; ``statuses`` by step key, a missing one is Not Started."""
-    required = [step for step in steps if step.is_required]
+def share_of(
+    steps: Iterable[FlowStep], statuses: Mapping[UUID, str], only: UUID | None = None
+) -> Share:
+    """Of the steps of one target; ``statuses`` by step key, a missing one is Not Started.
+
+    ``only``: the step that alone was assigned; it counts, also where the flow can do without it.
+    """
+    required = [step for step in steps if step.is_required or step.key == only]
     done = sum(1 for step in required if statuses.get(step.key) in DONE)
     return Share(done, len(required))
 

@@ -85,8 +85,8 @@ def sorted_targets(rows: LessonTargetQuerySet, sort: str) -> LessonTargetQuerySe
     name = Lower(Coalesce(NullIf("user__name", Value("")), "user__email", "agent__name"))
     by_name = (name.asc(nulls_last=True), "attempt", "pk")
     if sort in {"percent", "-percent"}:
-        total = Coalesce(_count(_steps().filter(is_required=True)), 0)
-        done = Coalesce(_count(_steps().filter(is_required=True).filter(_is_done())), 0)
+        total = Coalesce(_count(_counted()), 0)
+        done = Coalesce(_count(_counted().filter(_is_done())), 0)
         # Where nothing is required all of it is done.
         share = Coalesce(Cast(done, FloatField()) / NullIf(total, 0), Value(1.0))
         rows = rows.annotate(share=share)
@@ -128,7 +128,7 @@ def is_overdue(now: datetime) -> Q:
         output_field=DateTimeField(),
     )
     by_offset = _steps().filter(due_days__isnull=False).annotate(due=after).filter(due__lt=now)
-    unfinished = _steps().filter(is_required=True).filter(~_is_done())
+    unfinished = _counted().filter(~_is_done())
     return (
         Q(Exists(states.exclude(status__in=DONE).filter(is_of_revision())))
         | Q(Exists(by_offset.filter(~Exists(settled))))
@@ -146,6 +146,11 @@ def _steps() -> QuerySet[FlowStep]:
     return FlowStep.objects.filter(
         revision=OuterRef("revision"), key=Coalesce(OuterRef("step_key"), F("key"))
     )
+
+
+def _counted() -> QuerySet[FlowStep]:
+    """Those that it takes to be complete: the required ones, or the one that alone was assigned."""
+    return _steps().filter(Q(is_required=True) | Q(key=OuterRef("step_key")))
 
 
 def _is_done() -> Exists:

@@ -61,7 +61,7 @@ def figures_of(flows: Sequence[Flow]) -> dict[UUID, Figures]:
     sums: dict[UUID, tuple[int, Fraction]] = {}
     for (flow, revision, only), number in people.items():
         keys = required.get(revision, set())
-        total = len(keys) if only is None else int(only in keys)
+        total = len(keys) if only is None else 1
         finished = done.get((revision, only), 0)
         share = Fraction(finished, total) if total else Fraction(number)
         count, before = sums.get(flow, (0, Fraction(0)))
@@ -89,6 +89,6 @@ def _done(
     )
     found: dict[tuple[UUID, UUID | None], int] = {}
     for revision, only, key, number in rows:
-        if key in required.get(revision, ()) and only in (None, key):
+        if key == only or (only is None and key in required.get(revision, ())):
             found[revision, only] = found.get((revision, only), 0) + number
     return found

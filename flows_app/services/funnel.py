@@ -99,7 +99,7 @@ class _Parts:
         for revision, steps in self.steps.items():
             keys = [step.key for step in steps if step.is_required]
             found |= Q(target__revision_id=revision, step_key__in=keys)
-        return found
+        return found | Q(target__step_key=F("step_key"))
 
 
 def _parts(flow: Flow, taken: LessonTargetQuerySet) -> _Parts:
@@ -129,7 +129,7 @@ def _standing(taken: LessonTargetQuerySet, parts: _Parts) -> dict[UUID, tuple[Sh
     standing = {}
     for target, revision, only in parts.targets:
         done, begun = counts.get(target, (0, 0))
-        total = sum(1 for step in parts.of(revision, only) if step.is_required)
+        total = sum(1 for step in parts.of(revision, only) if step.is_required or step.key == only)
         standing[target] = (Share(done, total), begun > 0)
     return standing
 

@@ -164,7 +164,7 @@ class Grid:
                 is_late = due is not None and due < now
             late = late or is_late
             cells[places[step.key]] = Cell(step.position, status, is_late, changed)
-        share = share_of(steps, {key: state[0] for key, state in states.items()})
+        share = share_of(steps, {key: state[0] for key, state in states.items()}, target.step_key)
         is_due = target.due_at is not None and target.due_at < now and not share.is_complete
         return Row(target, share, cells, late or is_due)
 

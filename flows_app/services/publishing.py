@@ -226,7 +226,9 @@ def _shares_with(steps: Sequence[FlowStep], targets: Sequence[LessonTarget]) -> 
     statuses = statuses_of(targets)
     return {
         one.pk: share_of(
-            [step for step in steps if one.step_key in (None, step.key)], statuses[one.pk]
+            [step for step in steps if one.step_key in (None, step.key)],
+            statuses[one.pk],
+            one.step_key,
         )
         for one in targets
     }

@@ -24,7 +24,8 @@ from flows_app.runtime.transitions import DONE
 class StepLine:
     """A step of a target as it stands now. ``state`` and ``submission`` (the latest) may be None.
 
-    ``locked``: why it cannot be begun, in words; empty where it can. ``due_at`` in UTC.
+    ``locked``: why it cannot be begun, in words; empty where it can. ``due_at`` in UTC. ``counts``:
+    whether the assignment is complete only with it.
     """
 
     step: FlowStep
@@ -34,6 +35,7 @@ class StepLine:
     locked: str
     due_at: datetime | None
     rule: str
+    counts: bool
 
     @property
     def version(self) -> int:
@@ -95,13 +97,16 @@ def lines_of(target: LessonTarget) -> list[StepLine]:
                 locked=locked if status == Status.NOT_STARTED else "",
                 due_at=step_due(target, step, state),
                 rule=completion_rule(step),
+                counts=step.is_required or step.key == target.step_key,
             )
         )
     return lines
 
 
 def share_of_lines(lines: Sequence[StepLine]) -> Share:
-    return share_of([one.step for one in lines], {one.step.key: one.status for one in lines})
+    """Of the target whose lines they are."""
+    counted = [one for one in lines if one.counts]
+    return Share(sum(one.is_done for one in counted), len(counted))
 
 
 def course_lock(target: LessonTarget) -> str:
@@ -140,6 +145,7 @@ def shares_of(targets: Sequence[LessonTarget]) -> dict[UUID, Share]:
                 if one.step_key is None or step.key == one.step_key
             ],
             statuses[one.pk],
+            one.step_key,
         )
         for one in targets
     }

@@ -121,7 +121,8 @@ def lines_for(rows: LessonTargetQuerySet) -> list[WorkLine]:
         states[state.target_id][state.step_key] = state
     submissions = _submissions(targets)
     shares = {
-        one.pk: share_of(steps[one.pk], _statuses(steps[one.pk], states[one.pk])) for one in targets
+        one.pk: share_of(steps[one.pk], _statuses(steps[one.pk], states[one.pk]), one.step_key)
+        for one in targets
     }
     locks = _course_locks(targets, shares)
     lines = [

@@ -8,9 +8,10 @@ from agents_app.providers.errors import ModelError
 from agents_app.providers.registry import use_model
 from agents_app.providers.scripted import ScriptedModel, ScriptedStep
 from chat_app.models import Thread
-from flows_app.errors import LessonNotFound
+from flows_app.errors import InvalidSteps, LessonNotFound
 from flows_app.models import Lesson, LessonTarget, Status, StepState, Submission, SubmissionStatus
 from flows_app.runtime.actors import Actor
+from flows_app.services import workflow_steps
 from flows_app.services.agent_steps import begin_task, keep_draft, request_agent_task
 from flows_app.services.assigning import assign_lesson
 from flows_app.services.ending import withdraw_lesson
@@ -240,8 +241,16 @@ async def not_for_flows(ctx: WorkflowContext) -> str:
 
 
 @pytest.mark.parametrize("name", ["tests.not_for_flows", "flows.do_agent_task"])
-def test_only_workflows_that_allow_it_are_started(committed_world: World, name: str) -> None:
-    target = waiting(committed_world, name, {})
+def test_only_workflows_that_allow_it_are_published(world: World, name: str) -> None:
+    with pytest.raises(InvalidSteps, match="there is no workflow"):
+        waiting(world, name, {})
+
+
+def test_a_workflow_that_is_offered_no_more_is_not_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = waiting(world, "flows.pause", {})
+    monkeypatch.delitem(workflow_steps._allowed, "flows.pause")
     with pytest.raises(InvalidInput, match="may not start"):
-        start_step_workflow(target, "Wait", by=Actor(user=committed_world.bob))
+        start_step_workflow(target, "Wait", by=Actor(user=world.bob))
     assert status(target, "Wait") == Status.NOT_STARTED

@@ -19,7 +19,7 @@ from flows_app.runtime.actors import Actor
 from flows_app.runtime.progress import replay
 from flows_app.runtime.transitions import ALLOWED
 from flows_app.services.progress import reopen
-from flows_app.services.reading import lines_of, share_of_lines
+from flows_app.services.reading import lines_of, share_of_lines, shares_of
 from one_project.common.errors import AccessDenied, AppError
 from tests.flows.samples import assign, complete, in_order, make_flow, move, step
 from tests.people import World
@@ -183,3 +183,11 @@ def test_fifty_updates_at_once_are_one_change(committed_world: World) -> None:
     assert replay((one.step_key, one.from_status, one.status) for one in entries) == {
         state.step_key: state.status for state in StepState.objects.filter(target=target)
     }
+
+
+def test_an_optional_step_that_was_assigned_alone_counts(world: World) -> None:
+    flow = make_flow(world, "Read", step("Extra", is_required=False))
+    target = assign(world, flow, step_name="extra")
+    assert share_of_lines(lines_of(target)).percent == shares_of([target])[target.pk].percent == 0
+    complete(target, "Extra", by=world.bob)
+    assert share_of_lines(lines_of(target)).percent == shares_of([target])[target.pk].percent == 100
