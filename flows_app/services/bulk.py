@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
 
+from flows_app.access import is_staff
 from flows_app.conf import MAX_BULK
 from flows_app.live.announce import announce_flows
 from flows_app.models import BulkAssignment, BulkStatus, Lesson, LessonTarget
@@ -37,6 +38,7 @@ from one_project.accounts.models import Organisation
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import InvalidInput
 from one_project.workflows.definitions import step
+from one_project.workflows.errors import NonRetryable
 from one_project.workflows.services.work import enqueue
 from one_project.workflows.types import POOL_RETRY, Result
 
@@ -158,6 +160,9 @@ def _next_batch(bulk_id: UUID) -> bool:
     )
     if bulk.status == BulkStatus.DONE:
         return True
+    asker = bulk.requested_by
+    if asker is not None and not is_staff(asker, bulk.organisation_id):
+        raise NonRetryable("Who has asked for this is not of the staff any more.")
     options = BulkOptions(**bulk.options)
     size = CREDIT_BATCH if options.credit_days else BATCH
     rows = rows_of_json(bulk.rows[bulk.done : bulk.done + size])

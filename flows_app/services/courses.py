@@ -54,9 +54,11 @@ def update_course(
 def archive_course(course: Course, *, by: User, archived: bool = True) -> Course:
     """Put it away, or bring it back: nothing new is assigned; what runs goes on."""
     require_staff(by, course.organisation_id, CourseNotFound)
-    course.archived_at = timezone.now() if archived else None
-    _save(course)
-    return course
+    # As it is now: somebody may have changed it meanwhile.
+    locked = Course.objects.select_for_update().get(pk=course.pk)
+    locked.archived_at = timezone.now() if archived else None
+    _save(locked)
+    return locked
 
 
 def _set(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from flows_app.errors import LessonNotFound
@@ -73,6 +74,8 @@ def prior_completions(
     rows = StepState.objects.filter(
         status=Status.COMPLETED, completed_at__gte=since, target__flow__in=list(flows)
     ).exclude(target__in=list(but))
+    # Older than its assignment is only what was taken over: somebody else has done that.
+    rows = rows.filter(completed_at__gte=F("target__created_at"))
     people = list(who)
     found: Prior = {}
     for field in ("target__user_id", "target__agent_id"):

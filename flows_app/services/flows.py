@@ -140,12 +140,14 @@ def publish_flow(flow: Flow, *, by: User, version: int | None = None) -> FlowRev
 def archive_flow(flow: Flow, *, by: User, archived: bool = True) -> Flow:
     """Put it away, or bring it back: nothing new is assigned; what runs goes on."""
     require_staff(by, flow.organisation_id)
-    flow.archived_at = timezone.now() if archived else None
-    _save(flow)
+    # As it is now: somebody may have published or renamed it meanwhile.
+    locked = Flow.objects.select_for_update().get(pk=flow.pk)
+    locked.archived_at = timezone.now() if archived else None
+    _save(locked)
     kind = "flow_archived" if archived else "flow_unarchived"
-    record_event(flow.organisation, kind, actor=by, target=f"flow:{flow.pk}")
+    record_event(locked.organisation, kind, actor=by, target=f"flow:{flow.pk}")
     announce_flows(flow.organisation_id)
-    return flow
+    return locked
 
 
 def _overtaken(flow: Flow) -> Conflict:

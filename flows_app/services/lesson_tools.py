@@ -164,6 +164,8 @@ def find_person(organisation: Organisation, user: User, named: str) -> User:
     rows = User.objects.filter(
         memberships__organisation=organisation, memberships__is_active=True, is_active=True
     )
+    if not wanted:
+        raise InvalidInput("Please say who.")
     key = parse_id(wanted)
     same = Q(pk=key) if key else Q(email__iexact=wanted) | Q(name__iexact=wanted)
     found = list(rows.filter(same).order_by("email")[: NAMESAKES + 1])
@@ -192,6 +194,8 @@ def _target(organisation: Organisation, user: User, lesson: str, person: str) ->
     """By id, or by the flow's name among the person's active ones. Raises LessonNotFound."""
     if key := parse_id(lesson):
         return access_target(user, organisation, key)
+    if not is_oneself(user, person) and not is_staff(user, organisation):
+        raise LessonNotFound  # who there is, and who has what, is for staff to know
     who = find_person(organisation, user, person)
     rows = visible_targets(user, organisation).filter(user=who, ended_at=None)
     found = list(
@@ -223,8 +227,8 @@ def _end_of_day(due: str, user: User) -> datetime | None:
         day = parse_date(due.strip())
     except ValueError:
         day = None
-    if day is None:
-        raise InvalidInput("Please give the due date as YYYY-MM-DD.")
+    if day is None or not 2000 <= day.year <= 2200:
+        raise InvalidInput("Please give the due date as YYYY-MM-DD, between 2000 and 2200.")
     try:
         zone = ZoneInfo(user.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):

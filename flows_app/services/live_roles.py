@@ -21,14 +21,15 @@ SELECT l.id, m.user_id, f.id, f.published_id, COALESCE(c.position, 0)
 FROM flows_app_lesson l
 JOIN accounts_membership m ON m.organisation_id = l.organisation_id AND m.is_active
 JOIN accounts_user u ON u.id = m.user_id AND u.is_active
-LEFT JOIN flows_app_courseflow c ON c.course_id = l.course_id
+LEFT JOIN flows_app_course k ON k.id = l.course_id
+LEFT JOIN flows_app_courseflow c ON c.course_id = k.id
 JOIN flows_app_flow f ON f.id = COALESCE(l.flow_id, c.flow_id)
 WHERE l.resolution = 'live' AND l.withdrawn_at IS NULL
   AND (%(organisation)s::uuid IS NULL OR l.organisation_id = %(organisation)s::uuid)
   AND (%(person)s::uuid IS NULL OR m.user_id = %(person)s::uuid)
   AND (l.role <> '' AND m.role = l.role OR l.team_id IS NOT NULL AND EXISTS (
     SELECT 1 FROM accounts_teammember t WHERE t.team_id = l.team_id AND t.user_id = m.user_id))
-  AND f.archived_at IS NULL AND f.published_id IS NOT NULL
+  AND f.archived_at IS NULL AND f.published_id IS NOT NULL AND k.archived_at IS NULL
   AND (l.step_key IS NULL OR EXISTS (
     SELECT 1 FROM flows_app_flowstep s
     WHERE s.revision_id = f.published_id AND s.key = l.step_key))

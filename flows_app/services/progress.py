@@ -4,9 +4,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from flows_app.access import is_staff
 from flows_app.conf import MAX_NOTES
 from flows_app.errors import (
+    FourEyes,
     IllegalTransition,
     LessonNotFound,
     NotByHand,
@@ -31,6 +31,8 @@ from flows_app.runtime.transitions import DONE, ONE_CLICK, check_transition
 from flows_app.services.following import tell_moved
 from flows_app.services.log import add_entry, lock_target, set_status, state_of
 from flows_app.services.reading import course_lock, statuses_of, steps_of
+from one_project.accounts.access import find_membership
+from one_project.accounts.models import Role
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import AccessDenied, InvalidInput
 from one_project.common.text import clean_text
@@ -149,8 +151,9 @@ def check_rights(
     """Whether ``by`` may say this of the step. The rights are those of the person behind it.
 
     Assignees begin, block and complete their own steps, as the completion rule has it, and skip
-    what is optional; staff do all of it for others. An agent never completes what needs a
-    person's review, nor takes anything back. ``submission``: its agent does this step, and who
+    what is optional; staff do all of it for others. What needs a review is neither completed nor
+    skipped by whose work it is, nor by an agent; with four eyes nor by who made or asked the agent
+    that does it. An agent takes nothing back. ``submission``: its agent does this step, and who
     may do what with it has been looked at by the service that gives it.
     """
     if by.user is None and by.agent is None:
@@ -159,26 +162,45 @@ def check_rights(
         by.agent is not None
         and by.agent.pk in {target.agent_id, submission.agent_id if submission else None}
     )
-    staff = by.user is not None and is_staff(by.user, target.organisation_id)
+    member = find_membership(by.user, target.organisation_id) if by.user is not None else None
+    staff = member is not None and member.role != Role.MEMBER
     if not own and not staff:
         raise LessonNotFound
     if submission is not None:
         return
+    if by.user is not None and member is None:
+        raise LessonNotFound  # has left
     if by.agent is not None and state.status in DONE:
         raise AccessDenied("Only staff open a step again.")
+    # A step that was assigned alone counts, also where its flow can do without it.
+    counts = step.is_required or step.key == target.step_key
+    if not staff and status == Status.SKIPPED and counts:
+        raise AccessDenied("This step is required: ask staff to skip it.")
+    if status == Status.COMPLETED or (status == Status.SKIPPED and counts):
+        _check_review(target, step, by, own=own)
     if status == Status.COMPLETED:
         _check_completion(step, state, by, own=own, staff=staff)
     elif not staff and state.status in DONE:
         raise AccessDenied("Only staff open a step again.")
-    elif not staff and status == Status.SKIPPED and step.is_required:
-        raise AccessDenied("This step is required: ask staff to skip it.")
+
+
+def _check_review(target: LessonTarget, step: FlowStep, by: Actor, *, own: bool) -> None:
+    """That nobody goes around a review by hand."""
+    if not step.is_reviewed:
+        return
+    if own or by.agent is not None:
+        raise NotByHand("This step is completed when somebody else has reviewed it.")
+    if not step.four_eyes or by.user is None:
+        return
+    made = {one.created_by_id for one in (step.agent, target.agent) if one is not None}
+    asked = Submission.objects.open().filter(target=target, step_key=step.key, requested_by=by.user)
+    if by.user.pk in made or asked.exists():
+        raise FourEyes
 
 
 def _check_completion(
     step: FlowStep, state: StepState, by: Actor, *, own: bool, staff: bool
 ) -> None:
-    if step.is_reviewed and (own or by.agent is not None):
-        raise NotByHand("This step is completed when somebody else has reviewed it.")
     if staff and by.agent is None and not own:
         return  # by hand, also where it would happen by itself
     if missing := missing_of(step, state.work):

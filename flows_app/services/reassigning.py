@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents_app.models import Agent
+from agents_app.services.files import use_files
 from flows_app.conf import MAX_NOTES
 from flows_app.errors import AlreadyAssigned, LessonNotFound
 from flows_app.models import (
@@ -35,8 +36,9 @@ from one_project.accounts.services.events import record_event
 from one_project.common.errors import Conflict
 from one_project.common.text import clean_text
 
-# What of a step belongs to the one who did it: a conversation is not handed over.
-OWN_WORK = ("thread",)
+# What of a step belongs to the one who did it: a conversation is not handed over, nor is a workflow
+# that runs and will tell the old assignment how it ended.
+OWN_WORK = ("thread", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def reassign(
     """
     require_staff_actor(by, target.organisation_id, LessonNotFound)
     reason = clean_text(reason).strip()[:MAX_NOTES]
+    _hold(target)
     old = lock_target(target.pk)
     check_principal(old.organisation, to_user, to_agent)
     if (old.user_id, old.agent_id) == (to_user and to_user.pk, to_agent and to_agent.pk):
@@ -138,10 +141,10 @@ def restart(target: LessonTarget, *, by: Actor, reason: str = "") -> LessonTarge
     InvalidInput where its flow cannot be assigned any more, StepNotFound.
     """
     require_staff_actor(by, target.organisation_id, LessonNotFound)
+    lesson = _hold(target)
     old = lock_target(target.pk)
     if old.user_id is None and old.agent_id is None:
         raise Conflict("Nobody has begun this yet.")
-    lesson = Lesson.objects.get(pk=old.lesson_id)
     if lesson.withdrawn_at is not None:
         raise Conflict("This assignment was withdrawn.")
     (now,) = parts_of(old.organisation, old.flow, None, lesson.step_name if old.step_key else "")
@@ -153,6 +156,12 @@ def restart(target: LessonTarget, *, by: Actor, reason: str = "") -> LessonTarge
     if not made:
         raise AlreadyAssigned
     return made[0]
+
+
+def _hold(target: LessonTarget) -> Lesson:
+    """Its lesson, locked before its target, as who withdraws it does: a row that is made meanwhile
+    would not be withdrawn with the others."""
+    return Lesson.objects.select_for_update(no_key=True).get(pk=target.lesson_id)
 
 
 def _successor(old: LessonTarget, user: User | None, agent: Agent | None) -> LessonTarget:
@@ -212,6 +221,8 @@ def _copy(old: LessonTarget, new: LessonTarget, by: Actor, reason: str) -> None:
         )
     FlowProgress.objects.bulk_create(entries)
     StepState.objects.bulk_create(_copied(state, new) for state in states)
+    # They are with both from now on: one of them may take a file out.
+    use_files(new.organisation_id, [key for one in states for key in one.work.get("files", ())])
     new.seq = len(entries)
     LessonTarget.objects.filter(pk=new.pk).update(seq=new.seq, updated_at=timezone.now())
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Max
 from django.utils import timezone as clock
 
+from flows_app.conf import NAME_LIMIT
 from flows_app.errors import StepNotFound
 from flows_app.models import (
     Course,
@@ -24,6 +25,7 @@ from flows_app.services.following import tell_assigned
 from flows_app.services.log_sets import tell_pages
 from one_project.accounts.models import Membership, Organisation
 from one_project.common.errors import InvalidInput
+from one_project.common.text import clean_line
 
 # (person or agent, flow, step): the same work has the same one.
 WorkKey = tuple[UUID | None, UUID, UUID | None]
@@ -70,7 +72,7 @@ def _part(organisation: Organisation, flow: Flow, position: int, step_name: str 
     if not step_name:
         return Part(flow, flow.published_id, position, None)
     rows = FlowStep.objects.filter(revision_id=flow.published_id)
-    step = rows.filter(name__iexact=step_name).first()
+    step = rows.filter(name__iexact=clean_line(step_name, NAME_LIMIT)).first()
     if step is None:
         raise StepNotFound(f"“{flow.name}” has no step called “{step_name[:120]}”.")
     return Part(flow, flow.published_id, position, step.key, step.name)
@@ -149,8 +151,9 @@ def store_targets(
 ) -> list[LessonTarget]:
     """Store them with the first entries of their logs (``notes``: else each lesson's note), tell
     followers and pages; returns those that were not there already."""
-    # The constraint says who has it already, also where two assign at the same moment.
-    LessonTarget.objects.bulk_create(rows, ignore_conflicts=True)
+    # The constraint says who has it already, also where two assign at the same moment: each waits
+    # for the other's rows, in one order, so that they never wait for one another.
+    LessonTarget.objects.bulk_create(sorted(rows, key=_work), ignore_conflicts=True)
     keys = [row.pk for row in rows]
     stored = set(LessonTarget.objects.filter(pk__in=keys).values_list("pk", flat=True))
     made = [row for row in rows if row.pk in stored]
@@ -175,6 +178,10 @@ def store_targets(
         tell_assigned(lesson, group, by)
     tell_pages(made)
     return made
+
+
+def _work(row: LessonTarget) -> tuple[str, str, str]:
+    return str(row.flow_id), str(row.step_key), str(row.user_id or row.agent_id)
 
 
 def _alike(targets: Iterable[LessonTarget]) -> list[tuple[Lesson, list[LessonTarget]]]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from flows_app.access import is_staff
 from flows_app.conf import MAX_CONTENT, MAX_NOTES
-from flows_app.errors import LessonNotFound
+from flows_app.errors import LessonNotFound, StepLocked
 from flows_app.models import (
     FlowStep,
     LessonTarget,
@@ -150,9 +150,15 @@ def step_workflow_over(result: Result, context: dict[str, Any]) -> None:
         _hand_in(target, found, state, _as_text(result.value))
     else:
         notes = _as_text(result.value)[:MAX_NOTES]
-        update_flow_progress(
-            target, found, Status.COMPLETED, by=SYSTEM, notes=notes, request_id=key
-        )
+        try:
+            update_flow_progress(
+                target, found, Status.COMPLETED, by=SYSTEM, notes=notes, request_id=key
+            )
+        except StepLocked as error:  # staff have opened a step before it again meanwhile
+            reason = f"The workflow has ended too early. {error.user_message}"
+            update_flow_progress(
+                target, found, Status.BLOCKED, by=SYSTEM, reason=reason, notes=notes, request_id=key
+            )
 
 
 def _hand_in(target: LessonTarget, step: FlowStep, state: StepState, text: str) -> None:

@@ -126,7 +126,7 @@ def pieces(
         "swap_work": work and not stays and not filling,
         # A form that is being filled in keeps the version it shows, but for its own saves.
         "swap_versions": not stays and (not filling or saved is not None),
-        "version_kinds": ("block", "skip", "move"),
+        "version_kinds": _moves_shown(play),
         "saved": saved,
         "unsaved": [
             (one["label"], saved[one["id"]])
@@ -174,6 +174,20 @@ def is_fragment(request: MemberRequest) -> bool:
     """Whether htmx asks for the lesson within its page (not the browser's way back to it)."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in headers
+
+
+def _moves_shown(play: Playing) -> list[str]:
+    """The forms of _step_moves.html that the page has, each with a version of its own."""
+    line = play.line
+    if line is None:
+        return []
+    may_move = play.own and play.is_live and not line.is_done and not line.locked
+    shown = {
+        "block": may_move and line.status != Status.BLOCKED,
+        "skip": may_move and not line.step.is_required,
+        "move": bool(play.moves),
+    }
+    return [kind for kind, is_there in shown.items() if is_there]
 
 
 def _rows(play: Playing, error: AppError | None, posted: Posted | None) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from flows_app.views.player import is_fragment, pieces, show
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
 from one_project.common.errors import AccessDenied, Conflict, InvalidInput
+from one_project.common.pages import wants_json
 
 # What is told beside the form it came from; all else is a page of its own.
 TOLD = (AccessDenied, Conflict, InvalidInput)
@@ -32,9 +33,15 @@ Verb = Callable[[LessonTarget, FlowStep, Actor, Posted], StepState]
 @require_POST
 @member_required
 def claim(request: MemberRequest, target_id: UUID) -> HttpResponse:
-    """Take work from a queue."""
+    """Take work from a queue; what cannot be taken is told where it was offered."""
     target = access_target(request.user, request.organisation, target_id)
-    claiming.claim(target, request.user)
+    try:
+        claiming.claim(target, request.user)
+    except Conflict as error:
+        if wants_json(request):
+            raise
+        notices.error(request, error.user_message)
+        return _go(request, reverse("lessons:mine"))
     return _go(request, reverse("lessons:player", args=[target.pk]))
 
 

@@ -235,6 +235,22 @@ def test_the_result_of_a_workflow_may_need_a_review(committed_world: World) -> N
     assert status(target, "Wait") == Status.COMPLETED
 
 
+def test_a_workflow_that_ends_while_its_step_is_locked_again_blocks_it(
+    committed_world: World,
+) -> None:
+    world = committed_world
+    read = step("Read")
+    settings = {"workflow": "flows.pause", "input": {"hours": 0}}
+    wait = step("Wait", "workflow", settings=settings, prerequisites=(read.key,))
+    target = assign(world, make_flow(world, read, wait))
+    complete(target, "Read", by=world.bob)
+    start_step_workflow(target, "Wait", by=Actor(user=world.bob))
+    move(target, "Read", Status.IN_PROGRESS, world.stella, reason="New text")
+    drain()
+    state = StepState.objects.get(target=target, step_key=wait.key)
+    assert (state.status, "Opens when “Read” is done" in state.reason) == (Status.BLOCKED, True)
+
+
 @workflow(name="tests.not_for_flows")
 async def not_for_flows(ctx: WorkflowContext) -> str:
     return "done"

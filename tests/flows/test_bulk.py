@@ -12,7 +12,7 @@ from flows_app.services.bulk import assign_lessons
 from flows_app.services.bulk_planning import BulkOptions
 from flows_app.services.bulk_results import result_of
 from flows_app.services.courses import create_course
-from one_project.accounts.models import Team, TeamMember
+from one_project.accounts.models import Membership, Role, Team, TeamMember
 from one_project.common.errors import AccessDenied, InvalidInput
 from tests.flows.samples import assign, complete, make_flow
 from tests.flows.test_assigning import add_people
@@ -119,6 +119,25 @@ def test_many_rows_are_done_by_a_worker_in_batches(world: World, monkeypatch) ->
     asked.bulk.refresh_from_db()
     assert (result_of(asked.bulk).is_done, result_of(asked.bulk).created) == (True, 5)
     assert len(asked.bulk.results) == LessonTarget.objects.count() == 5
+
+
+def test_who_is_staff_no_more_assigns_nothing_more(world: World, monkeypatch) -> None:
+    monkeypatch.setattr(bulk_service, "AT_ONCE", 1)
+    monkeypatch.setattr(bulk_service, "BATCH", 1)
+    make_flow(world)
+    rows = [
+        BulkRow(line=n, email=one.email, flow="Onboarding")
+        for n, one in enumerate((world.bob, world.adam))
+    ]
+    asked = assign_lessons(world.organisation, rows, by=Actor(user=world.stella))
+    assert asked.bulk is not None
+    bulk_service._next_batch(asked.bulk.pk)
+    Membership.objects.filter(user=world.stella).update(role=Role.MEMBER)
+    drain()
+    asked.bulk.refresh_from_db()
+    done = result_of(asked.bulk)
+    assert (done.is_done, [one.outcome for one in done.results]) == (True, ["created", "error"])
+    assert LessonTarget.objects.get().user == world.bob
 
 
 def test_restart_and_credit_go_for_all_rows(world: World) -> None:

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 
 from flows_app.errors import AlreadyAssigned, LessonNotFound
 from flows_app.models import LessonTarget, LogKind, Notice, Status, StepState
@@ -11,6 +11,7 @@ from flows_app.runtime.actors import Actor
 from flows_app.runtime.progress import replay
 from flows_app.services.assigning import assign_lesson
 from flows_app.services.claiming import claim, claimable, unclaim
+from flows_app.services.ending import withdraw_lesson
 from flows_app.services.reassigning import reassign, reassign_person
 from one_project.accounts.models import Role
 from one_project.accounts.services.organisations import add_member
@@ -146,3 +147,29 @@ def test_of_two_who_take_the_same_work_one_wins(committed_world: World) -> None:
     winner = str(target.user)
     assert sorted(said) == sorted([winner] + [f"{winner} has taken this already."] * 3)
     assert target.log.count() == 2
+
+
+def test_what_is_withdrawn_meanwhile_goes_to_nobody_else(committed_world: World) -> None:
+    """Who withdraws waits for who hands over, and takes the new row back, too."""
+    world = committed_world
+    target = assign(world, make_flow(world))
+    by = Actor(user=world.stella)
+
+    def withdraw() -> None:
+        try:
+            withdraw_lesson(target.lesson, by=by)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=withdraw)
+    with transaction.atomic():
+        reassign(target, to_user=world.adam, by=by)
+        other.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with connection.cursor() as cursor:
+            for _ in range(100_000):
+                cursor.execute(waiting)
+                if cursor.fetchone() != (0,) or not other.is_alive():
+                    break
+    other.join()
+    assert not LessonTarget.objects.active().exists()

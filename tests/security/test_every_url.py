@@ -399,8 +399,10 @@ HOSTILE = ["\x00", "%00", "'", "\u202e", "x" * 5000, "<script>", "-1", "1e9", "{
 @pytest.mark.parametrize("name", ROWS)
 def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> None:
     client, path = case.client("owner"), case.path(OWN[name])
-    for value in HOSTILE:
+    for index, value in enumerate(HOSTILE):
         value = value.encode("utf-8", "replace").decode()
+        # In turn as a page and as a part of one: both read the same fields.
+        headers = {"HX-Request": "true"} if index % 2 else {}
         fields = ("q", "before", "current", "archived", "cursor", "agent", "text", "client_key")
         decisions = ("args", "happened", "routing", "done", "next")
         more = ("title", "people", "organisation", "name", "state", "time", "payload", "step", "v")
@@ -410,12 +412,8 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
         lessons = ("status", "reason", "notes", "due", "role", "rows", "steps", "flow", "kind")
         names = [*fields, *more, *agents, *decisions, *canvas, *knowledge, *lessons]
         data = dict.fromkeys(names, value)
-        for response in (
-            client.get(path, data),
-            client.post(path, data),
-            client.post(path, data, headers={"HX-Request": "true"}),
-            client.get(path, data, headers={"HX-Request": "true"}),
-        ):
+        for ask in (client.get, client.post):
+            response = ask(path, data, headers=headers)
             content = response.getvalue()
             assert response.status_code < 500, (value, content[:300])
 
