@@ -130,9 +130,6 @@ class WhatForm(ServiceForm):
             timezone=given["timezone"], restart=given["restart"], credit_days=given["credit"]
         )
 
-    def rows(self) -> list[BulkRow]:
-        raise NotImplementedError
-
     def digest(self, rows: Iterable[BulkRow]) -> str:
         """What a preview was of: another one has to be looked at again."""
         text = repr(([row.to_json() for row in rows], self.options()))

@@ -13,7 +13,7 @@ from agents_app.views.answers import complain, go_to
 from chat_app.services.playground_export import safe_cell
 from flows_app.access import require_staff
 from flows_app.errors import LessonNotFound
-from flows_app.forms.assigning import AssignForm, TableForm, WhatForm, steps_offered
+from flows_app.forms.assigning import AssignForm, TableForm, steps_offered
 from flows_app.models import BulkAssignment, Lesson
 from flows_app.runtime.actors import Actor
 from flows_app.services.bulk import assign_lessons
@@ -103,7 +103,7 @@ def bulk_csv(request: MemberRequest, bulk_id: UUID) -> HttpResponse:
     return response
 
 
-def _answered(request: MemberRequest, form: WhatForm, template: str) -> HttpResponse:
+def _answered(request: MemberRequest, form: AssignForm | TableForm, template: str) -> HttpResponse:
     """The preview, or what was asked for; with all that was typed where it cannot be."""
     fragment = bool(request.htmx)  # type: ignore[attr-defined]
     context: dict[str, Any] = {"form": form, "fragment": fragment}
@@ -128,7 +128,9 @@ def _answered(request: MemberRequest, form: WhatForm, template: str) -> HttpResp
     )
 
 
-def _result(request: MemberRequest, form: WhatForm, rows: Any, *, preview: bool) -> BulkResult:
+def _result(
+    request: MemberRequest, form: AssignForm | TableForm, rows: Any, *, preview: bool
+) -> BulkResult:
     return assign_lessons(
         request.organisation,
         rows,

@@ -89,7 +89,7 @@ def test_nobody_outside_the_organisation_is_ever_told(world: World) -> None:
     assert Notice.objects.count() == 0
 
 
-def test_a_thousand_people_cost_as_many_queries_as_two(world: World) -> None:
+def test_a_hundred_people_cost_as_many_queries_as_two(world: World) -> None:
     flows = [make_flow(world, name=name) for name in ("One", "Two")]
 
     def cost(flow: Any) -> int:
@@ -102,12 +102,12 @@ def test_a_thousand_people_cost_as_many_queries_as_two(world: World) -> None:
         return len(seen)
 
     few = cost(flows[0])
-    people = User.objects.bulk_create(User(email=f"p{n}@example.test") for n in range(1000))
+    people = User.objects.bulk_create(User(email=f"p{n}@example.test") for n in range(100))
     Membership.objects.bulk_create(
         Membership(organisation=world.organisation, user=one, role=Role.MEMBER) for one in people
     )
     assert cost(flows[1]) <= few + 2  # rows go in batches
-    assert Notice.objects.filter(text="New for you: “Two”").count() == 1001
+    assert Notice.objects.filter(text="New for you: “Two”").count() == 101
 
 
 def test_what_is_new_comes_first_until_it_is_read(world: World) -> None:
