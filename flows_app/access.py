@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 
 from agents_app.models import Agent
+from chat_app.access import is_staff_of
 from flows_app.errors import (
     CourseNotFound,
     FlowNotFound,
@@ -14,24 +15,16 @@ from flows_app.errors import (
 )
 from flows_app.models import Course, Flow, FlowStep, Lesson, LessonTarget, Submission
 from flows_app.models.lessons import LessonTargetQuerySet
-from one_project.accounts.access import find_membership
-from one_project.accounts.models import Membership, Organisation, Role, User
+from one_project.accounts.models import Membership, Organisation, User
 from one_project.common.errors import AppError
 from one_project.common.ids import parse_id
-
-
-def is_staff(user: User, organisation: Organisation | UUID) -> bool:
-    """Whether the person assigns and reviews in the organisation: staff, admin or owner."""
-    key = organisation.pk if isinstance(organisation, Organisation) else organisation
-    membership = find_membership(user, key)
-    return membership is not None and membership.role != Role.MEMBER
 
 
 def require_staff(
     user: User, organisation: Organisation | UUID, error: type[AppError] = FlowNotFound
 ) -> None:
     """Raises ``error`` for everybody else: pages of staff do not exist for others."""
-    if not is_staff(user, organisation):
+    if not is_staff_of(user, organisation):
         raise error
 
 
@@ -105,7 +98,7 @@ def visible_targets(user: User, organisation: Organisation) -> LessonTargetQuery
     """
     rows = LessonTarget.objects.filter(organisation=organisation)
     member = Membership.objects.active().filter(user=user, organisation=OuterRef("organisation"))
-    if is_staff(user, organisation):
+    if is_staff_of(user, organisation):
         return rows
     claimable = LessonTarget.objects.claimable_by(user).filter(pk=OuterRef("pk"))
     return rows.filter(Q(user=user) | Q(agent__created_by=user) | Exists(claimable), Exists(member))

@@ -98,9 +98,6 @@ class LessonTargetQuerySet(models.QuerySet["LessonTarget"]):
         """Not withdrawn, restarted or left; whether all is done is asked of the steps."""
         return self.filter(ended_at=None)
 
-    def of_person(self, user: User) -> "LessonTargetQuerySet":
-        return self.filter(user=user)
-
     def of_queues_of(self, user: User) -> "LessonTargetQuerySet":
         """Of queues of a role or a team the person belongs to now, taken or not."""
         member = Membership.objects.active().filter(

@@ -17,7 +17,6 @@ from django.utils import timezone
 from agents_app.models import Agent, AICall
 from agents_app.runtime.agent import agent_of
 from agents_app.runtime.store import thread_store
-from flows_app.access import is_staff
 from flows_app.conf import MAX_CONTENT
 from flows_app.errors import LessonNotFound, StepLocked
 from flows_app.live.announce import announce_flows
@@ -37,6 +36,7 @@ from flows_app.services.log import lock_target, state_of
 from flows_app.services.progress import find_step, update_flow_progress
 from flows_app.services.reading import course_lock, states_by_key, statuses_of, steps_of
 from flows_app.services.review_notices import tell_reviewers
+from flows_app.services.rights import may_begin
 from one_project.common.errors import AppError, Conflict, InvalidInput
 from one_project.common.text import clean_text
 from one_project.workflows.definitions import find_workflow, step
@@ -70,7 +70,7 @@ def request_agent_task(
     locked = lock_target(target.pk)
     steps = steps_of(locked)
     found = find_step(steps, step)
-    if not _may_ask(locked, by):
+    if not may_begin(locked, by):
         raise LessonNotFound
     agent = agent_for(locked, found)
     state = state_of(locked, found)
@@ -105,12 +105,6 @@ def agent_for(target: LessonTarget, step: FlowStep) -> Agent:
     if agent is None or not agent.is_active or agent.organisation_id != target.organisation_id:
         raise InvalidInput("This step has no agent that could do it. Please ask staff.")
     return agent
-
-
-def _may_ask(target: LessonTarget, by: Actor) -> bool:
-    if by.user is None:
-        return by.agent is None or by.agent.pk == target.agent_id
-    return by.user.pk == target.user_id or is_staff(by.user, target.organisation_id)
 
 
 def _why_locked(target: LessonTarget, steps: Sequence[FlowStep], step: FlowStep) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
 
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.conf import MAX_BULK
 from flows_app.live.announce import announce_flows
 from flows_app.models import BulkAssignment, BulkStatus, Lesson, LessonTarget
@@ -161,7 +161,7 @@ def _next_batch(bulk_id: UUID) -> bool:
     if bulk.status == BulkStatus.DONE:
         return True
     asker = bulk.requested_by
-    if asker is not None and not is_staff(asker, bulk.organisation_id):
+    if asker is not None and not is_staff_of(asker, bulk.organisation_id):
         raise NonRetryable("Who has asked for this is not of the staff any more.")
     options = BulkOptions(**bulk.options)
     size = CREDIT_BATCH if options.credit_days else BATCH

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.errors import AlreadyAssigned, LessonNotFound
 from flows_app.models import (
     LessonTarget,
@@ -70,7 +70,7 @@ def unclaim(target: LessonTarget, *, by: User) -> LessonTarget:
     Raises LessonNotFound for others, Conflict for work that came from no queue or has ended.
     """
     found = LessonTarget.objects.select_related("lesson", "user").get(pk=target.pk)
-    if found.user_id != by.pk and not is_staff(by, found.organisation_id):
+    if found.user_id != by.pk and not is_staff_of(by, found.organisation_id):
         raise LessonNotFound
     if found.lesson.resolution != Resolution.QUEUE:
         raise Conflict("This was given to you: ask staff to give it to somebody else.")

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from flows_app.access import access_step, access_target, is_staff, visible_targets
+from chat_app.access import is_staff_of
+from flows_app.access import access_step, access_target, visible_targets
 from flows_app.conf import MAX_COMMENT
 from flows_app.errors import CommentNotFound
 from flows_app.live.announce import announce_flows
@@ -136,7 +137,7 @@ def delete_comment(said: Comment, *, by: User) -> Comment:
     """
     target = access_target(by, said.organisation, said.target_id)
     row = _locked(said)
-    if row.author_id != by.pk and not is_staff(by, row.organisation_id):
+    if row.author_id != by.pk and not is_staff_of(by, row.organisation_id):
         raise AccessDenied("Only who wrote a comment, or staff, take it away.")
     row.text, row.edits, row.deleted_at = "", [], timezone.now()
     row.meta = {**row.meta, "deleted_by": str(by.pk)}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from agents_app.errors import StoredFileNotFound
 from agents_app.models import StoredFile
 from agents_app.services.files import clean_filename, release_files, store_file, use_files
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.conf import MAX_NOTES
 from flows_app.errors import IllegalTransition, LessonNotFound, NotByHand
 from flows_app.models import (
@@ -107,7 +107,7 @@ def file_of_step(target: LessonTarget, step: FlowStep, file_id: UUID, *, user: U
 
     Raises LessonNotFound for others, StoredFileNotFound.
     """
-    if target.user_id != user.pk and not is_staff(user, target.organisation_id):
+    if target.user_id != user.pk and not is_staff_of(user, target.organisation_id):
         raise LessonNotFound
     states = target.states.filter(step_key=step.key).values_list("work", flat=True)
     handed_in = target.submissions.filter(step_key=step.key).values_list("work", flat=True)

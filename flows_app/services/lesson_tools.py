@@ -13,7 +13,8 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_date
 
 from agents_app.models import Agent
-from flows_app.access import access_target, is_staff, visible_targets
+from chat_app.access import is_staff_of
+from flows_app.access import access_target, visible_targets
 from flows_app.errors import CourseNotFound, FlowNotFound, LessonNotFound
 from flows_app.models import Course, Flow, LessonTarget
 from flows_app.runtime.actors import Actor
@@ -52,7 +53,7 @@ def assign_by_name(
     ``due``: YYYY-MM-DD, the end of that day where the person is. The same ``key`` again assigns
     nothing new. Raises AppError.
     """
-    if not is_staff(user, organisation):
+    if not is_staff_of(user, organisation):
         raise AccessDenied("Only staff assign lessons.")
     given_role = role.strip().lower()
     group = _one(Team.objects.filter(organisation=organisation), team, "team") if team else None
@@ -194,7 +195,7 @@ def _target(organisation: Organisation, user: User, lesson: str, person: str) ->
     """By id, or by the flow's name among the person's active ones. Raises LessonNotFound."""
     if key := parse_id(lesson):
         return access_target(user, organisation, key)
-    if not is_oneself(user, person) and not is_staff(user, organisation):
+    if not is_oneself(user, person) and not is_staff_of(user, organisation):
         raise LessonNotFound  # who there is, and who has what, is for staff to know
     who = find_person(organisation, user, person)
     rows = visible_targets(user, organisation).filter(user=who, ended_at=None)

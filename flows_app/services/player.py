@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.models import StoredFile
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.models import (
     FlowProgress,
     LessonTarget,
@@ -235,7 +235,7 @@ def playing(target: LessonTarget, *, viewer: User, step_key: UUID | None = None)
         lines=lines,
         line=line,
         own=target.user_id == viewer.pk,
-        staff=is_staff(viewer, target.organisation_id),
+        staff=is_staff_of(viewer, target.organisation_id),
         may_take=_may_take(target, viewer),
         share=share,
         history=history[:SHOWN],

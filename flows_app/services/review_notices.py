@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
 from django.utils import timezone
 
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.conf import REVIEW_HOURS
 from flows_app.models import FlowStep, NoticeKind, Submission
 from flows_app.models.submissions import SubmissionQuerySet
@@ -26,7 +26,7 @@ def review_address(submission: Submission) -> str:
 def tell_reviewers(submission: Submission) -> None:
     """Whoever assigned it, if they review; the queue shows it to all others."""
     assigner = submission.target.lesson.assigned_by
-    if assigner is None or not is_staff(assigner, submission.organisation_id):
+    if assigner is None or not is_staff_of(assigner, submission.organisation_id):
         return
     notify(
         submission.organisation,

@@ -9,7 +9,7 @@ person, "last": after them}``. By it a form knows its own saves, which never mak
 from dataclasses import dataclass
 from typing import Any
 
-from flows_app.access import is_staff
+from chat_app.access import is_staff_of
 from flows_app.errors import LessonNotFound, StaleProgress
 from flows_app.live.announce import announce_flows
 from flows_app.models import FlowStep, LessonTarget, Status, StepState, Submission
@@ -50,7 +50,7 @@ def seen_step(
     """
     locked = lock_target(target.pk)
     found = find_step(steps_of(locked), step)
-    if not is_own(locked, by) and not (by.user and is_staff(by.user, locked.organisation_id)):
+    if not is_own(locked, by) and not (by.user and is_staff_of(by.user, locked.organisation_id)):
         raise LessonNotFound
     state = state_of(locked, found)
     is_older = version is not None and version != state.version

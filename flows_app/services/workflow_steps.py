@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from flows_app.access import is_staff
 from flows_app.conf import MAX_CONTENT, MAX_NOTES
 from flows_app.errors import LessonNotFound, StepLocked
 from flows_app.models import (
@@ -30,6 +29,7 @@ from flows_app.services.log import lock_target, state_of
 from flows_app.services.progress import find_step, update_flow_progress
 from flows_app.services.reading import steps_of
 from flows_app.services.review_notices import tell_reviewers
+from flows_app.services.rights import may_begin
 from one_project.common.errors import AppError, Conflict, InvalidInput
 from one_project.common.ids import parse_id
 from one_project.common.text import clean_text
@@ -78,7 +78,7 @@ def start_step_workflow(
     """
     locked = lock_target(target.pk)
     found = find_step(steps_of(locked), step)
-    if not _may_start(locked, by):
+    if not may_begin(locked, by):
         raise LessonNotFound
     if found.kind != StepKind.WORKFLOW:
         raise InvalidInput("This step is not done by a workflow.")
@@ -111,12 +111,6 @@ def start_step_workflow(
     state.work = {**state.work, "run": str(run.pk)}
     state.save(update_fields=["work", "updated_at"])
     return state
-
-
-def _may_start(target: LessonTarget, by: Actor) -> bool:
-    if by.user is None:
-        return by.agent is None or by.agent.pk == target.agent_id
-    return by.user.pk == target.user_id or is_staff(by.user, target.organisation_id)
 
 
 def _runs(state: StepState) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 from django.db import transaction
 
 from agents_app.errors import InvalidFields
-from flows_app.errors import StaleProgress
 from flows_app.models import FlowStep, LessonTarget, Status, StepKind, StepState
 from flows_app.runtime.actors import Actor
 from flows_app.runtime.answers import check_answers, missing_answers
@@ -61,19 +60,6 @@ def tick_items(
     if missing_of(step, desk.state.work) or step.is_reviewed:
         return desk.state
     return update_flow_progress(desk.target, step, Status.COMPLETED, by=by)
-
-
-def tick_item(
-    target: LessonTarget,
-    step: FlowStep,
-    item_id: str,
-    ticked: bool,
-    *,
-    by: Actor,
-    version: int | None = None,
-) -> StepState:
-    """One item; see ``tick_items``."""
-    return tick_items(target, step, {item_id: ticked}, by=by, version=version)
 
 
 @transaction.atomic
@@ -176,25 +162,6 @@ def move_step(
     return update_flow_progress(
         desk.target, step, status, by=by, reason=reason, notes=notes, request_id=request_id
     )
-
-
-def block_step(target: LessonTarget, step: FlowStep, *, by: Actor, reason: str) -> StepState:
-    """Say that it is stuck, and why. Raises ReasonMissing."""
-    return move_step(target, step, Status.BLOCKED, by=by, reason=reason)
-
-
-def unblock_step(target: LessonTarget, step: FlowStep, *, by: Actor) -> StepState:
-    """It goes on. Raises IllegalTransition for a step that is not blocked."""
-    with transaction.atomic():
-        state = seen_step(target, step, by=by).state
-        if state.status != Status.BLOCKED:
-            raise StaleProgress(f"This step is {state.status}, not Blocked.", state)
-        return update_flow_progress(target, step, Status.IN_PROGRESS, by=by)
-
-
-def skip_step(target: LessonTarget, step: FlowStep, *, by: Actor, reason: str) -> StepState:
-    """Leave an optional step out (staff: any), and say why."""
-    return move_step(target, step, Status.SKIPPED, by=by, reason=reason)
 
 
 @transaction.atomic

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from agents_app.views.answers import LISTED, go_to
-from flows_app.access import access_flow, is_staff, require_staff
+from chat_app.access import is_staff_of
+from flows_app.access import access_flow, require_staff
 from flows_app.conf import NAME_LIMIT
 from flows_app.errors import FlowNotFound
 from flows_app.models import Flow, FlowRevision
@@ -38,7 +39,7 @@ SHOWN: Final = [
 @member_required
 def flow_list(request: MemberRequest) -> HttpResponse:
     """The organisation's flows, for staff; others are led to their own work. JSON where asked."""
-    if not is_staff(request.user, request.organisation):
+    if not is_staff_of(request.user, request.organisation):
         return redirect("lessons:mine")
     query = clean_line(request.GET.get("q"), 100)
     show = clean_line(request.GET.get("show"), 20)

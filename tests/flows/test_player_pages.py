@@ -11,7 +11,7 @@ from flows_app.runtime.actors import Actor
 from flows_app.services.assigning import assign_lesson
 from flows_app.services.courses import create_course
 from flows_app.services.flows import create_flow, publish_flow
-from flows_app.services.working import save_draft_answers, tick_item
+from flows_app.services.working import save_draft_answers, tick_items
 from one_project.accounts.models import User
 from tests.agents.browsing import client_of, queries, text_of
 from tests.flows.samples import assign, complete, in_order, make_flow, move, step
@@ -207,7 +207,7 @@ def test_a_page_that_shows_what_there_is_gets_nothing_and_typing_is_left_alone(
     client.force_login(world.bob)
     assert client.get(ask, headers=HTMX).status_code == 204
     # Another window of the same person: the list follows, boxes to type in stay.
-    tick_item(target, target.revision.steps.get(), "a", True, by=Actor(user=world.bob))
+    tick_items(target, target.revision.steps.get(), {"a": True}, by=Actor(user=world.bob))
     move(target, "Bag", Status.BLOCKED, world.stella, reason="Wait")
     text = client.get(ask, headers=HTMX).content.decode()
     assert "This step has moved on since you opened it." in text

@@ -36,14 +36,11 @@ from flows_app.services.reading import lines_of
 from flows_app.services.step_due import set_step_due
 from flows_app.services.working import (
     begin_step,
-    block_step,
     mark_done,
     move_step,
     save_answers,
     save_draft_answers,
-    skip_step,
-    tick_item,
-    unblock_step,
+    tick_items,
 )
 from one_project.accounts.models import User
 from one_project.common.errors import AccessDenied, Conflict, InvalidInput
@@ -87,24 +84,24 @@ def upload(name: str = "essay.pdf", data: bytes = b"%PDF-1.4 text") -> tuple[str
 def test_the_last_tick_completes_a_checklist(world: World) -> None:
     target, it = one(world, "checklist", settings=ITEMS)
     bob = Actor(user=world.bob)
-    state = tick_item(target, it, "a", True, by=bob)
+    state = tick_items(target, it, {"a": True}, by=bob)
     assert (state.status, state.work) == (Status.IN_PROGRESS, {"ticked": ["a"]})
     # A tick is no entry of the log; the status is.
     assert target.log.filter(kind=LogKind.STATUS).count() == 1
-    assert tick_item(target, it, "b", True, by=bob).status == Status.COMPLETED
+    assert tick_items(target, it, {"b": True}, by=bob).status == Status.COMPLETED
     with pytest.raises(StaleProgress, match="Bob has set this step to Completed"):
-        tick_item(target, it, "a", False, by=bob)
+        tick_items(target, it, {"a": False}, by=bob)
 
 
 def test_a_reviewed_checklist_is_handed_in_and_an_unknown_item_refused(world: World) -> None:
     target, it = one(world, "checklist", settings=ITEMS, needs_review=True)
     bob = Actor(user=world.bob)
     with pytest.raises(InvalidInput):
-        tick_item(target, it, "z", True, by=bob)
-    tick_item(target, it, "a", True, by=bob)
+        tick_items(target, it, {"z": True}, by=bob)
+    tick_items(target, it, {"a": True}, by=bob)
     with pytest.raises(NotByHand, match="Still to tick: Badge"):
         mark_done(target, it, by=bob)
-    assert tick_item(target, it, "b", True, by=bob).status == Status.IN_PROGRESS
+    assert tick_items(target, it, {"b": True}, by=bob).status == Status.IN_PROGRESS
     mark_done(target, it, by=bob)
     assert Submission.objects.get().draft == "- [x] Keys\n- [x] Badge"
 
@@ -186,7 +183,7 @@ def test_an_older_page_does_not_write_over_a_newer_one(world: World) -> None:
 
 def test_staff_are_told_that_the_learner_went_on_working(world: World) -> None:
     target, it = one(world, "checklist", settings=ITEMS)
-    tick_item(target, it, "a", True, by=Actor(user=world.bob))
+    tick_items(target, it, {"a": True}, by=Actor(user=world.bob))
     with pytest.raises(StaleProgress, match="Bob has worked on this step"):
         move_step(
             target, it, Status.SKIPPED, by=Actor(user=world.stella), reason="Enough", version=0
@@ -238,10 +235,10 @@ def test_approval_is_asked_for_and_agents_tasks_are_not_handed_in(world: World) 
 def test_a_blocked_or_completed_step_is_not_handed_in(world: World) -> None:
     target, it = one(world, "reading", needs_review=True)
     bob = Actor(user=world.bob)
-    block_step(target, it, by=bob, reason="No access")
+    move_step(target, it, Status.BLOCKED, by=bob, reason="No access")
     with pytest.raises(IllegalTransition):
         mark_done(target, it, by=bob)
-    unblock_step(target, it, by=bob)
+    move_step(target, it, Status.IN_PROGRESS, by=bob)
     move(target, "It", Status.COMPLETED, world.stella)
     with pytest.raises(IllegalTransition):
         mark_done(target, it, by=bob)
@@ -301,19 +298,20 @@ def test_blocking_and_skipping_say_why(world: World) -> None:
     read, extra = target.revision.steps.order_by("position")
     bob = Actor(user=world.bob)
     with pytest.raises(ReasonMissing):
-        block_step(target, read, by=bob, reason=" ")
-    assert block_step(target, read, by=bob, reason="No access").reason == "No access"
-    assert unblock_step(target, read, by=bob).status == Status.IN_PROGRESS
+        move_step(target, read, Status.BLOCKED, by=bob, reason=" ")
+    assert move_step(target, read, Status.BLOCKED, by=bob, reason="No access").reason == "No access"
+    assert move_step(target, read, Status.IN_PROGRESS, by=bob).status == Status.IN_PROGRESS
     with pytest.raises(AccessDenied):
-        skip_step(target, read, by=bob, reason="Later")
-    assert skip_step(target, extra, by=bob, reason="Knows it").status == Status.SKIPPED
+        move_step(target, read, Status.SKIPPED, by=bob, reason="Later")
+    skipped = move_step(target, extra, Status.SKIPPED, by=bob, reason="Knows it")
+    assert skipped.status == Status.SKIPPED
 
 
 def test_an_ended_assignment_stays_as_it_is(world: World) -> None:
     target, it = one(world, "checklist", settings=ITEMS)
     assign(world, target.flow, restart=True)
     with pytest.raises(Conflict, match="has ended"):
-        tick_item(target, it, "a", True, by=Actor(user=world.bob))
+        tick_items(target, it, {"a": True}, by=Actor(user=world.bob))
 
 
 def test_staff_set_when_a_step_is_due_and_the_log_says_so(world: World) -> None:
