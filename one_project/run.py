@@ -176,6 +176,8 @@ class Launcher:
         environment["PYTHONUNBUFFERED"] = "1"  # lines appear when they are written
         if not environment.get("DJANGO_SECRET_KEY"):
             environment["DJANGO_SECRET_KEY"] = self.state.secret("django", 48)
+        if not environment.get("ONE_CREDENTIAL_KEYS"):
+            environment["ONE_CREDENTIAL_KEYS"] = f"made:{self.state.secret('credentials')}"
         if self.options.wants_demo:
             environment["ONE_DEMO_URL"] = f"http://127.0.0.1:{self.state.port('demo')}/v1"
         return environment

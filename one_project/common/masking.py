@@ -1,11 +1,15 @@
-"""Values as they may be shown: without what looks like a secret, and cut where too long."""
+"""Values as they may be shown: without what looks like a secret, and cut where too long.
+
+By name (a key of a dict), or by form (keys of providers within texts, see ``secrets_log``).
+"""
 
 import json
 import re
 from typing import Any
 
+from one_project.common.secrets_log import HIDDEN, without_keys
+
 SHOWN_CHARS = 100_000
-HIDDEN = "(hidden)"
 _SECRET = re.compile(
     r"password|passwd|secret|credential|authorization|cookie"
     r"|api[_-]?key|private[_-]?key|(^|[_-])token$",
@@ -14,14 +18,14 @@ _SECRET = re.compile(
 
 
 def shown(value: Any) -> Any:
-    """``value`` without what looks like a secret by its name, and cut where it is too long."""
+    """``value`` without what looks like a secret, and cut where it is too long."""
     value = _without_secrets(value)
     text = json.dumps(value, ensure_ascii=False, default=str)
     if len(text) <= SHOWN_CHARS:
         return value
     return {
         "cut": f"The first {SHOWN_CHARS:,} of {len(text):,} characters",
-        "text": text[:SHOWN_CHARS],
+        "text": without_keys(text[:SHOWN_CHARS]),
     }
 
 
@@ -38,4 +42,6 @@ def _without_secrets(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
-    return value
+    # Longer ones are cut, and looked through then.
+    is_whole = isinstance(value, str) and len(value) <= SHOWN_CHARS
+    return without_keys(value) if is_whole else value

@@ -1,6 +1,7 @@
 """Settings shared by every environment; values come from the environment (docs/settings.md)."""
 
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -141,6 +142,9 @@ CELERY_BEAT_SCHEDULE = {
     "index-large-tenants": {"task": "agents_app.sweep_tenant_indexes", "schedule": 3600.0},
     "tend-embedding-spaces": {"task": "agents_app.tend_spaces", "schedule": 120.0},
     "sweep-documents": {"task": "agents_app.sweep_versions", "schedule": 120.0},
+    "carry-deliveries": {"task": "integrations_app.carry_deliveries", "schedule": 60.0},
+    "forget-answers": {"task": "integrations_app.forget_answers", "schedule": 3600.0},
+    "forget-inbound-events": {"task": "integrations_app.forget_events", "schedule": 3600.0},
     "send-reminders": {"task": "flows_app.send_reminders", "schedule": 60.0},
     "send-mail": {"task": "flows_app.send_mail", "schedule": 60.0},
     "catch-up-lessons": {"task": "flows_app.catch_up_lessons", "schedule": 60.0},
@@ -249,6 +253,12 @@ ONE_EMBEDDING_DIMENSIONS = env.int("ONE_EMBEDDING_DIMENSIONS", default=0)
 ONE_LOCAL_EMBEDDINGS = env.bool("ONE_LOCAL_EMBEDDINGS", default=True)
 # Chooses who answers in threads that are routed by a model; empty: the chat model.
 ONE_ROUTER_MODEL = env("ONE_ROUTER_MODEL", default="")
+# What seals credentials at rest (docs/integrations.md): "id:key,…", the first seals, all open.
+ONE_CREDENTIAL_KEYS = env("ONE_CREDENTIAL_KEYS", default="")
+# Programs that may be MCP servers over stdio, by name: {"files": {"command": …, "args": […]}}.
+ONE_MCP_STDIO: dict[str, Any] = env.json("ONE_MCP_STDIO", default={})
+# OAuth servers and interfaces of providers elsewhere, for tests and proxies: {"slack": "http://…"}.
+ONE_PROVIDER_URLS: dict[str, str] = env.json("ONE_PROVIDER_URLS", default={})
 # Outbound HTTP of tools: private addresses are refused but for these ("host:port").
 ONE_HTTP_ALLOW_PRIVATE = env.bool("ONE_HTTP_ALLOW_PRIVATE", default=False)
 ONE_HTTP_ALLOWED_HOSTS: list[str] = env.list("ONE_HTTP_ALLOWED_HOSTS", default=[])
@@ -312,22 +322,45 @@ ONE_LIMIT_TOKENS_PER_ORGANISATION = env(
     "ONE_LIMIT_TOKENS_PER_ORGANISATION", default="bucket 200000/60s burst 1000000"
 )
 ONE_LIMIT_THREADS_PER_USER = env("ONE_LIMIT_THREADS_PER_USER", default="bucket 20/60s burst 40")
+ONE_LIMIT_SMS_PER_USER = env("ONE_LIMIT_SMS_PER_USER", default="bucket 50/d")
+ONE_LIMIT_EMAILS_PER_USER = env("ONE_LIMIT_EMAILS_PER_USER", default="bucket 500/d")
+ONE_LIMIT_DELIVERIES_PER_RECIPIENT = env(
+    "ONE_LIMIT_DELIVERIES_PER_RECIPIENT", default="bucket 200/d"
+)
+ONE_LIMIT_DELIVERIES_PER_ORGANISATION = env(
+    "ONE_LIMIT_DELIVERIES_PER_ORGANISATION", default="bucket 20000/h"
+)
 # How long a tool call waits for a person's approval, in seconds.
 ONE_APPROVAL_EXPIRES = env.int("ONE_APPROVAL_EXPIRES", default=30 * 24 * 3600)
 ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)
 ONE_CHECKPOINT_EVERY = 1.0
 ONE_METRICS_TOKEN = env("ONE_METRICS_TOKEN", default="")
 
+# In DEBUG, too: pages of errors show no secrets.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "one_project.common.error_pages.SecretsFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        # Every handler takes this one, or another SecretlessFormatter.
+        "plain": {
+            "()": "one_project.common.secrets_log.SecretlessFormatter",
+            "format": "%(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env("ONE_LOG_LEVEL", default="INFO")},
     "loggers": {
+        # Without its own handlers, which know nothing of secrets.
+        "django": {"handlers": [], "level": "INFO"},
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
+        # Their lines hold whole addresses.
         "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+        "mcp": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
     },
 }

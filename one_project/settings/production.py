@@ -4,6 +4,7 @@ from one_project.settings.base import *  # noqa: F403
 from one_project.settings.base import STORAGES, env
 
 SECRET_KEY = env("DJANGO_SECRET_KEY")
+ONE_CREDENTIAL_KEYS = env("ONE_CREDENTIAL_KEYS")
 ALLOWED_HOSTS = env.list("ONE_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.list(
     "ONE_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS]

@@ -22,7 +22,12 @@ ONE_LIMIT_MESSAGES_PER_ORGANISATION = "off"
 ONE_LIMIT_TOKENS_PER_USER = "off"
 ONE_LIMIT_TOKENS_PER_ORGANISATION = "off"
 ONE_LIMIT_THREADS_PER_USER = "off"
+ONE_LIMIT_SMS_PER_USER = "off"
+ONE_LIMIT_EMAILS_PER_USER = "off"
+ONE_LIMIT_DELIVERIES_PER_RECIPIENT = "off"
+ONE_LIMIT_DELIVERIES_PER_ORGANISATION = "off"
 # Tests that are not about the local embedding model do not load its 90 MB.
 ONE_LOCAL_EMBEDDINGS = False
 # A scripted model has answers for what a test asks, and for nothing else.
 ONE_THREAD_TITLES = False
+ONE_CREDENTIAL_KEYS = "test:" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
