@@ -10,13 +10,14 @@ from aiohttp import web
 from integrations_app.errors import (
     AddressRefused,
     BadAddress,
+    NotReached,
     RequestFailed,
     RequestTimedOut,
     ResponseTooLarge,
     ResponseUnreadable,
     TooManyRedirects,
 )
-from integrations_app.providers.http import Fetched, fetch
+from integrations_app.providers.http import Fetched, check_address, fetch
 from tests.integrations.web_server import running_web_server
 
 
@@ -50,6 +51,7 @@ async def test_ways_inside_are_refused(url):
     "url",
     ["", "x", "file:///etc/passwd", "gopher://example.test/", "ftp://example.test/", "http://",
      "http://user:pw@example.test/", "http://user@example.test/", "http://a b/",
+     "http://example.test\\@elsewhere.test/",
      "http://a/\r\nX: y", "http://example.test:0/",
      "http://example.test:99999/", "//example.test/", "javascript:x",
      "http://example.test/" + "x" * 2_000, "http://[::1"],
@@ -91,7 +93,7 @@ async def test_json_is_posted_and_a_redirect_of_it_not_followed(inside):
     async with running_web_server(elsewhere) as server:
         found = await fetch(server.url, method="POST", json={"text": "hi"})
     assert found.status == 307
-    assert [(one[0], one[3]) for one in server.requests] == [("POST", b'{"text": "hi"}')]
+    assert [(one[0], one[3]) for one in server.requests] == [("POST", b'{"text":"hi"}')]
 
 
 async def test_a_redirect_inside_is_refused_at_its_hop(settings):
@@ -115,10 +117,11 @@ async def test_a_key_stays_with_its_site(inside):
 
         headers = {"Authorization": "Bearer k", "Accept": "text/html"}
         async with running_web_server(away) as server:
-            found = await fetch(server.url, headers=headers)
+            found = await fetch(server.url, headers=headers, json={"for": "the first"})
     assert found.url.rstrip("/") == target.url
     assert [one[2].get("Authorization") for one in server.requests] == ["Bearer k", "Bearer k"]
     (asked,) = target.requests
+    assert (server.requests[1][3], asked[3]) == (b'{"for":"the first"}', b"")
     assert "Authorization" not in asked[2]
     assert asked[2]["Accept"] == "text/html"
 
@@ -190,38 +193,44 @@ async def test_a_closed_port_and_a_bad_header_are_typed(inside):
         await fetch(server.url)
 
 
-async def test_the_address_that_was_checked_is_the_one_connected_to(settings, monkeypatch):
-    """A name that answers with a public address first and a private one later."""
-    answers = [["127.0.0.1"], ["10.0.0.1"]]
-    loop = asyncio.get_running_loop()
-    real = loop.getaddrinfo
-    asked = []
-
-    async def rebinding(host, port, **options):
-        asked.append(host)
-        hosts = answers[min(len(asked), 2) - 1]
-        return [one for name in hosts for one in await real(name, port, **options)]
-
-    async with running_web_server(hello) as server:
-        port = server.address.rpartition(":")[2]
-        settings.ONE_HTTP_ALLOWED_HOSTS = (f"rebind.test:{port}",)
-        monkeypatch.setattr(loop, "getaddrinfo", rebinding)
-        assert (await fetch(f"http://rebind.test:{port}/")).is_ok
-    assert asked.count("rebind.test") == 1
-
-
-async def test_one_private_address_among_public_ones_is_enough(monkeypatch):
-    loop = asyncio.get_running_loop()
-    real = loop.getaddrinfo
-
-    async def mixed(host, port, **options):
-        return [
-            one for name in ("8.8.8.8", "127.0.0.1") for one in await real(name, port, **options)
-        ]
-
-    monkeypatch.setattr(loop, "getaddrinfo", mixed)
+def test_what_is_saved_is_checked_as_what_is_sent(settings):
     with pytest.raises(AddressRefused):
-        await fetch("http://mixed.test/")
+        check_address("http://127.0.0.1/hook")
+    with pytest.raises(BadAddress):
+        check_address("file:///etc/passwd")
+    with pytest.raises(AddressRefused):
+        check_address("https://example.test:22/")
+    settings.ONE_PROVIDER_URLS = {"slack": "http://127.0.0.1:9000/api"}
+    check_address("http://127.0.0.1:9000/x")
+
+
+async def test_a_form_and_raw_bytes_are_sent_and_headers_come_back(inside):
+    async def answer(request):
+        return web.Response(status=201, headers={"X-Request-Id": "r1", "Retry-After": "2"})
+
+    async with running_web_server(answer) as server:
+        found = await fetch(server.url, method="POST", form=[("a", "1 ü"), ("a", "2")])
+        await fetch(server.url, method="PUT", content=b"\x00raw", headers={"Content-Type": "a/b"})
+    assert (found.headers["x-request-id"], found.headers["retry-after"]) == ("r1", "2")
+    form, raw = server.requests
+    assert form[2]["Content-Type"] == "application/x-www-form-urlencoded"
+    assert form[3] == b"a=1+%C3%BC&a=2"
+    assert (raw[0], raw[2]["Content-Type"], raw[3]) == ("PUT", "a/b", b"\x00raw")
+
+
+async def test_whether_anything_was_sent_is_told(inside):
+    async def reset(request):
+        request.transport.abort()
+        return web.Response()
+
+    async with running_web_server(reset) as server:
+        with pytest.raises(RequestFailed) as after:
+            await fetch(server.url, method="POST", json={})
+    with pytest.raises(NotReached):
+        await fetch(server.url, method="POST", json={})
+    with pytest.raises(NotReached):
+        await fetch("http://no-such-name.invalid/")
+    assert not isinstance(after.value, NotReached)
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "hex", "no-such", ""])
