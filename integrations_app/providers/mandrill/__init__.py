@@ -1,0 +1,1 @@
+"""Mailchimp Transactional (Mandrill), through django-anymail."""

@@ -1,0 +1,1 @@
+"""Notion: pages that a person has shared with the app."""

@@ -1,0 +1,1 @@
+"""OneDrive: files that a person may see."""

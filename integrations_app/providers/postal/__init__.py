@@ -1,0 +1,1 @@
+"""Postal, through django-anymail."""

@@ -1,0 +1,1 @@
+"""Resend, through django-anymail."""

@@ -1,0 +1,1 @@
+"""Scaleway Transactional Email, through django-anymail."""

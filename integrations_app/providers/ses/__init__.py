@@ -1,0 +1,1 @@
+"""Amazon SES, through django-anymail and boto3."""

@@ -1,0 +1,1 @@
+"""SparkPost, through django-anymail."""

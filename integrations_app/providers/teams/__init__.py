@@ -1,0 +1,1 @@
+"""Workflows of Microsoft Teams that take a webhook."""

@@ -1,0 +1,1 @@
+"""What SMS and WhatsApp through Twilio have in common: ``forms``, ``api``, ``webhooks``."""

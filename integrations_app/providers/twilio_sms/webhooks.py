@@ -1,0 +1,5 @@
+"""What Twilio tells of SMS messages: as of all its messages."""
+
+from integrations_app.providers.twilio.webhooks import parse, verify
+
+__all__ = ["parse", "verify"]

@@ -1,0 +1,1 @@
+"""Unisender Go, through django-anymail."""

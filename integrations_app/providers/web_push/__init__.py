@@ -1,0 +1,1 @@
+"""Push to browsers, with keys of our own (VAPID)."""

@@ -1,0 +1,1 @@
+"""Signed requests to an address of the organisation (Standard Webhooks)."""
