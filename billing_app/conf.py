@@ -61,12 +61,24 @@ TOKENS_PER_ORGANISATION: Final = Setting(
 THREADS_PER_USER: Final = Setting(
     "threads_per_user", "ONE_LIMIT_THREADS_PER_USER", "bucket 20/60s burst 40"
 )
+SMS_PER_USER: Final = Setting("sms_per_user", "ONE_LIMIT_SMS_PER_USER", "bucket 50/d")
+EMAILS_PER_USER: Final = Setting("emails_per_user", "ONE_LIMIT_EMAILS_PER_USER", "bucket 500/d")
+DELIVERIES_PER_RECIPIENT: Final = Setting(
+    "deliveries_per_recipient", "ONE_LIMIT_DELIVERIES_PER_RECIPIENT", "bucket 200/d"
+)
+DELIVERIES_PER_ORGANISATION: Final = Setting(
+    "deliveries_per_organisation", "ONE_LIMIT_DELIVERIES_PER_ORGANISATION", "bucket 20000/h"
+)
 SETTINGS: Final = (
     MESSAGES_PER_USER,
     MESSAGES_PER_ORGANISATION,
     TOKENS_PER_USER,
     TOKENS_PER_ORGANISATION,
     THREADS_PER_USER,
+    SMS_PER_USER,
+    EMAILS_PER_USER,
+    DELIVERIES_PER_RECIPIENT,
+    DELIVERIES_PER_ORGANISATION,
 )
 
 

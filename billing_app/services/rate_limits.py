@@ -168,7 +168,12 @@ def get_value(
 
 def reset(name: str, *, key: str = "", organisation: Organisation | None = None) -> None:
     """Make the limit full again, in all its shards."""
-    RateLimitState.objects.of(name, key=key, organisation=organisation).delete()
+    rows = RateLimitState.objects.of(name, key=key, organisation=organisation)
+    with transaction.atomic():
+        # In the order in which whoever takes from it locks them: a plain delete goes by where rows
+        # happen to lie, and the two would wait for each other.
+        locked = list(rows.select_for_update().order_by("shard").values_list("pk", flat=True))
+        RateLimitState.objects.filter(pk__in=locked).delete()
 
 
 def clear_all(*, organisation: Organisation | None = None, before: datetime | None = None) -> int:
