@@ -12,9 +12,10 @@ class FlowsConfig(AppConfig):
         from flows_app.services import (  # noqa: F401
             agent_starts,
             bulk,
+            letters,
             mailing,
             notices,
             step_threads,
             workflow_steps,
         )
-        from flows_app.worker import agent_task, step_workflows  # noqa: F401
+        from flows_app.worker import agent_task, hook_workflows, step_workflows  # noqa: F401

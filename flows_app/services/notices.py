@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chat_app.live.announce import announce_people
@@ -26,6 +27,9 @@ from flows_app.runtime.actors import Actor
 from flows_app.runtime.transitions import DONE
 from flows_app.services.following import on_assigned, on_moved
 from flows_app.services.wishes import mail_time, wishes_of
+from integrations_app.services.inbox import Line, on_read, show_many
+from integrations_app.services.inbox import mark_read as mark_inbox_read
+from integrations_app.services.notification_workflows import LESSONS
 from one_project.accounts.models import Membership, Organisation, Role, User
 from one_project.common.errors import NotFound
 from one_project.common.ids import new_id
@@ -81,9 +85,10 @@ def notify(
 def post(
     organisation_id: UUID, news: Sequence[News], *, now: datetime | None = None
 ) -> list[Notice]:
-    """Write the notices, each with the time its mail may go by that person's wishes.
+    """Write the notices, each with the time its mail may go by that person's wishes, and show them
+    in the inbox under the same ids.
 
-    Three queries, whatever the number; in the order of ``news``, without those for people who do
+    Five queries, whatever the number; in the order of ``news``, without those for people who do
     not belong to the organisation. Pages are told after the commit.
     """
     if not news:
@@ -105,6 +110,12 @@ def post(
         if one.user_id in wishes
     ]
     Notice.objects.bulk_create(rows)
+    show_many(
+        organisation_id,
+        [Line(key=row.pk, user_id=row.user_id, title=row.text, url=row.url) for row in rows],
+        workflow=LESSONS,
+        category=LESSONS,
+    )
     people = {row.user_id for row in rows}
     announce_people(people if len(people) <= MAX_WOKEN else ())
     return rows
@@ -126,15 +137,32 @@ def access_notice(user: User, notice_id: UUID) -> Notice:
     return found
 
 
+@transaction.atomic
 def mark_read(user: User, organisation: Organisation, ids: Collection[UUID] | None = None) -> int:
-    """These of the person's, or all; how many were new. What has been read is not mailed."""
+    """These of the person's, or all; how many were new. What has been read is not mailed, and is
+    read in the inbox, too."""
     rows = Notice.objects.filter(user=user, organisation=organisation, read_at=None)
     if ids is not None:
         rows = rows.filter(pk__in=ids)
-    changed = rows.update(read_at=timezone.now(), mail_at=None)
+    keys = list(rows.values_list("pk", flat=True))
+    with transaction.atomic():
+        # The inbox first, as it does itself: the same rows in the same order, in every tab.
+        mark_inbox_read(user, organisation, keys)
+        changed = len(keys)
+        _read(rows.filter(pk__in=keys))
     if changed:
         announce_people([user.pk])
     return changed
+
+
+@on_read
+def follow_inbox(user_id: UUID, organisation_id: UUID, ids: list[UUID]) -> None:
+    """What was read in the inbox has been read here."""
+    _read(Notice.objects.filter(pk__in=ids, user=user_id, organisation=organisation_id))
+
+
+def _read(rows: QuerySet[Notice]) -> int:
+    return rows.filter(read_at=None).update(read_at=timezone.now(), mail_at=None)
 
 
 def count_unread(user: User, organisation: Organisation) -> int:

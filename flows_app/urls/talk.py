@@ -11,7 +11,6 @@ lesson_urls: list[URLPattern] = [
     path("comments/<uuid:comment_id>/", comments.one_comment, name="comment"),
     path("comments/<uuid:comment_id>/delete/", comments.delete, name="delete_comment"),
     path("notices/", notices.notices, name="notices"),
-    path("notices/count/", notices.notice_count, name="notice_count"),
     path("notices/read/", notices.read_all, name="read_notices"),
     path("notices/<uuid:notice_id>/", notices.notice, name="notice"),
     path("notices/<uuid:notice_id>/read/", notices.read_notice, name="read_notice"),

@@ -54,18 +54,6 @@ def notices(request: MemberRequest) -> HttpResponse:
 
 @require_safe
 @member_required
-def notice_count(request: MemberRequest) -> HttpResponse:
-    """The bell; 204 while it shows that number already (``v``)."""
-    unread = count_unread(request.user, request.organisation)
-    if wants_json(request):
-        return JsonResponse({"unread": unread})
-    if request.GET.get("v") == str(unread):
-        return HttpResponse(status=204)
-    return render(request, "lessons/_bell.html", {"unread": unread, "counted": True})
-
-
-@require_safe
-@member_required
 def notice(request: MemberRequest, notice_id: UUID) -> HttpResponse:
     """Go to what it is about, as a mail's link does, also into another of one's organisations; it
     has been read then."""

@@ -99,8 +99,8 @@ def test_notices_are_listed_counted_and_read(world: World, bob: Client) -> None:
     page = bob.get("/lessons/notices/")
     assert "Due &lt;today&gt;" in page.text
     assert "2 new" in page.text
-    assert "Notices, 2 new" in bob.get("/lessons/notices/count/").text
-    assert bob.get("/lessons/notices/count/?v=2").status_code == 204
+    assert "Notifications, 2 new" in bob.get("/notifications/bell/").text
+    assert bob.get("/notifications/bell/?v=2").status_code == 204
     assert (
         bob.get("/lessons/notices/", {"v": page.context["version"]}, headers=HTMX).status_code
         == 204
