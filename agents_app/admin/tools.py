@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from agents_app.admin.fields import ObjectField, secret_names
 from agents_app.models import Tool, ToolAllowance, ToolKind
 from agents_app.tools.definitions import builtin_tools
+from agents_app.tools.integration_kind import actions_of
+from integrations_app.models import Integration
 from one_project.accounts.tenant_admin import OrganisationFilter, TenantAdmin, TenantForm
 from one_project.common.read_only import recent_values
 
@@ -37,9 +39,24 @@ class ToolForm(TenantForm):
                     "action" if cleaned.get("action") else "name",
                     f"There is no built-in tool “{named}”. There are: {', '.join(known)}.",
                 )
+        elif cleaned.get("kind") == ToolKind.INTEGRATION:
+            self._check_integration(cleaned)
         elif "kind" in cleaned and not cleaned.get("action") and "action" not in self.errors:
             self.add_error("action", "Say which action, tool or operation is meant.")
         return cleaned
+
+    def _check_integration(self, cleaned: dict[str, Any]) -> None:
+        wanted, organisation = cleaned.get("integration_id"), cleaned.get("organisation")
+        rows = Integration.objects.filter(organisation=organisation)
+        row = rows.filter(pk=wanted).first() if wanted and organisation else None
+        if row is None:
+            if "integration_id" not in self.errors:
+                self.add_error("integration_id", "There is no such integration in it.")
+            return
+        known = actions_of(row.provider, row.channel_type)
+        if cleaned.get("action") not in known and "action" not in self.errors:
+            listed = ", ".join(known) or "none"
+            self.add_error("action", f"Through this integration there are: {listed}.")
 
 
 @admin.register(Tool)

@@ -41,6 +41,10 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
     def awaiting_approval(self) -> "ToolCallQuerySet":
         return self.filter(status=CallStatus.AWAITING_APPROVAL)
 
+    def sending(self) -> "ToolCallQuerySet":
+        """Those whose result is the end of a message on its way, not a person's word."""
+        return self.filter(status=CallStatus.WAITING, meta__has_key="delivery")
+
     def in_order(self) -> "ToolCallQuerySet":
         return self.order_by("created_at", "position")
 
@@ -145,6 +149,11 @@ class ToolCall(ChangingEntity):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a message on its way gives its result."""
+        return self.status == CallStatus.WAITING and "delivery" in self.meta
 
     @property
     def is_error(self) -> bool:

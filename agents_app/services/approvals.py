@@ -18,8 +18,9 @@ from agents_app.models import CallStatus, Effect, Tool, ToolAllowance, ToolCall
 from agents_app.runtime.agent import Agent, agent_of
 from agents_app.runtime.offers import offers, thread_tools
 from agents_app.runtime.tool_use import ToolOutcome, args_hash, cut, read_arguments
-from agents_app.services.tool_calls import end_call, holding, start_call
+from agents_app.services.tool_calls import end_call, facts_of, holding, start_call
 from agents_app.tools.catalogue import Offered
+from agents_app.tools.definitions import ToolContext
 from one_project.accounts.models import User
 from one_project.accounts.services.events import record_event
 from one_project.common.errors import AccessDenied, InvalidInput
@@ -120,7 +121,11 @@ def edit_and_approve(call: ToolCall, *, by: User, arguments: Any, args: str = ""
             arguments=arguments,
             args_hash=args_hash(call.name, arguments),
             custom=call.custom,
-            meta={**call.meta, "changed": True},
+            meta={
+                **call.meta,
+                "changed": True,
+                **facts_of(offered.definition, _context_of(call), arguments),
+            },
             status=CallStatus.APPROVED,
             replaces=call,
             decided_by=by,
@@ -138,7 +143,7 @@ def answer_question(call: ToolCall, *, by: User, text: str) -> ToolCall:
     Raises InvalidInput when it is empty, ApprovalGone when the question waits no more (or is none:
     a delegation waits for an agent).
     """
-    if call.child_thread_id is not None:
+    if call.child_thread_id is not None or call.is_sending:
         raise ApprovalGone
     answer = clean_text(text).strip()
     if not answer:
@@ -204,6 +209,8 @@ def allow_always(call: ToolCall, *, by: User) -> None:
     """
     if call.effect == Effect.DESTRUCTIVE:
         raise AccessDenied("What destroys is always asked for.")
+    if "always" in call.meta.get("facts", {}):
+        raise AccessDenied("This is always asked for: the agent chooses to whom it goes.")
     if call.requested_by_id != by.pk or call.thread_id is None:
         raise AccessDenied("Only the person the agent works for can allow a tool for good.")
     ToolAllowance.objects.get_or_create(
@@ -233,6 +240,18 @@ def offered_for(call: ToolCall) -> Offered | None:
     listed = call.meta.get("tools")
     found = offers(agent, call.organisation, call.requested_by, listed).get(call.name)
     return found or (thread_tools().get(call.name) if call.thread_id else None)
+
+
+def _context_of(call: ToolCall) -> ToolContext:
+    return ToolContext(
+        organisation=call.organisation,
+        user=call.requested_by,
+        agent=call.agent,
+        thread_id=call.thread_id,
+        turn_id=call.turn_id,
+        key=call.pk,
+        custom=call.custom,
+    )
 
 
 def _require_rights(offered: Offered | None, by: User, call: ToolCall) -> None:

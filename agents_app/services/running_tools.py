@@ -130,8 +130,15 @@ def context_of(call: ToolCall, offered: Offered) -> ToolContext:
         message_id=UUID(prompt) if prompt else None,
         key=call.pk,
         custom=call.custom,
-        config=offered.definition.config,
+        # What the person who let it happen was shown is what is used.
+        config={**offered.definition.config, **pinned(call)},
     )
+
+
+def pinned(call: ToolCall) -> dict[str, str]:
+    """What was fixed when the call was proposed."""
+    chosen = call.meta.get("facts", {}).get("integration")
+    return {"pinned_integration": chosen} if chosen else {}
 
 
 def _in_one_transaction(call: ToolCall, offered: Offered, work: Claimed) -> None:

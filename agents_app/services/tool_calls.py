@@ -4,9 +4,10 @@ Every change of state is a compare-and-set, so whoever comes second changes noth
 a call (a turn of the chat) is asked, through ``kept_by``, to hold it while it changes and is told.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -28,15 +29,25 @@ from agents_app.runtime.tool_use import (
     read_arguments,
 )
 from agents_app.tools.catalogue import Offered, must_ask
-from agents_app.tools.definitions import ToolContext
+from agents_app.tools.definitions import ToolContext, ToolDefinition
 from one_project.workflows.definitions import Step
 from one_project.workflows.services.settle import finish_work
 from one_project.workflows.services.work import ask_to_stop, enqueue
 from one_project.workflows.types import Claimed, Retry
 
+logger = logging.getLogger(__name__)
+
 Holding = Callable[[ToolCall], AbstractContextManager[None]]
 _holding: list[Holding] = []
 _runner: list[tuple[Step[..., Any], Step[..., Any]]] = []
+
+
+_recalling: list[Callable[[ToolCall], None]] = []
+
+
+def recalled_by(recall: Callable[[ToolCall], None]) -> None:
+    """Have ``recall(call)`` keep back the message a call waits for, if that can still be done."""
+    _recalling[:] = [recall]
 
 
 def kept_by(holding: Holding) -> None:
@@ -128,7 +139,25 @@ def _proposed(asker: Asker, position: int, part: ToolCallPart, offered: Offered 
         call.expires_at = timezone.now() + timedelta(seconds=settings.ONE_APPROVAL_EXPIRES)
     else:
         call.status = CallStatus.APPROVED
+    if call.is_open:
+        call.meta |= facts_of(definition, context, part.arguments)
     return call
+
+
+def facts_of(
+    definition: ToolDefinition, context: ToolContext, arguments: Any
+) -> dict[str, dict[str, str]]:
+    """What people are told of this use before they decide, as part of the call's ``meta``."""
+    if definition.describe is None or not isinstance(arguments, dict):
+        return {}
+    described = replace(context, config=definition.config)
+    try:
+        with transaction.atomic():
+            return {"facts": definition.describe(described, arguments)}
+    except Exception:
+        # What cannot be said is found out when it runs.
+        logger.exception("what a use of %s would do is not known", definition.name)
+        return {}
 
 
 def _close(call: ToolCall, outcome: ToolOutcome) -> None:
@@ -191,6 +220,8 @@ def end_call(call: ToolCall, outcome: ToolOutcome, states: Sequence[str] = OPEN)
         "finished_at": None if waiting else timezone.now(),
         "updated_at": timezone.now(),
     }
+    if waiting is not None and waiting.delivery_id is not None:
+        values["meta"] = {**call.meta, "delivery": str(waiting.delivery_id)}
     ended = ToolCall.objects.filter(pk=call.pk, status__in=states).update(**values)
     if ended:
         for name, value in values.items():
@@ -205,6 +236,12 @@ def cancel_calls(calls: Sequence[ToolCall], why: str) -> int:
     """
     running = 0
     for call in calls:
+        if call.is_sending:
+            # It ends when the message does: kept back, or sent already.
+            for recall in _recalling:
+                recall(call)
+            running += 1
+            continue
         if call.status in {CallStatus.APPROVED, CallStatus.RUNNING} and call.work_id:
             if not ask_to_stop(call.work_id):
                 running += 1

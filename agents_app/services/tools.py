@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -10,6 +11,7 @@ from agents_app.errors import InvalidFields, ToolNotFound
 from agents_app.models import Approval, Effect, Tool, ToolKind
 from agents_app.services.sharing import Sharing, share
 from agents_app.tools.definitions import NAME, builtin_tools
+from agents_app.tools.integration_kind import ACTIONS
 from one_project.accounts.access import access_membership
 from one_project.accounts.models import Membership, Organisation, Role, User
 from one_project.accounts.services.events import record_event
@@ -36,17 +38,29 @@ class ToolValues:
 
 @transaction.atomic
 def create_tool(
-    organisation: Organisation, *, by: User, values: ToolValues, sharing: Sharing
+    organisation: Organisation,
+    *,
+    by: User,
+    values: ToolValues,
+    sharing: Sharing,
+    integration_id: UUID | None = None,
 ) -> Tool:
-    """A new tool of ``by``, made of a built-in one. Raises InvalidFields, NotFound."""
+    """A new tool of ``by``, made of a built-in one; one that acts through the integration, which
+    ``by`` may use (``access_integration``). Raises InvalidFields, NotFound."""
     membership = access_membership(by, organisation)
     columns = _columns(values, membership)
-    if columns["action"] not in builtin_tools():
+    known = ACTIONS if integration_id else builtin_tools()
+    if columns["action"] not in known:
         raise InvalidFields({"action": "Please choose what the tool does."})
+    kind = ToolKind.INTEGRATION if integration_id else ToolKind.BUILTIN
     try:
         with transaction.atomic():
             tool = Tool.objects.create(
-                organisation=organisation, created_by=by, kind=ToolKind.BUILTIN, **columns
+                organisation=organisation,
+                created_by=by,
+                kind=kind,
+                integration_id=integration_id,
+                **columns,
             )
     except IntegrityError:
         raise InvalidFields({"name": NAME_TAKEN}) from None

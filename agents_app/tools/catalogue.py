@@ -12,6 +12,8 @@ from one_project.accounts.models import Organisation, User
 
 logger = logging.getLogger(__name__)
 
+# What is made of a built-in tool, by its ``action``.
+_OF_BUILTINS = (ToolKind.BUILTIN, ToolKind.INTEGRATION)
 # The kinds the apps below and above bring: integration actions, MCP servers, HTTP operations.
 _kinds: dict[str, Callable[[Tool], ToolDefinition | None]] = {}
 
@@ -34,8 +36,8 @@ def offered_tools(
 ) -> dict[str, Offered]:
     """The tools of an allow-list that may be used here, by name; the others are left out.
 
-    Two queries at most. ``user`` None: a program of the organisation asks, which may use what
-    everybody may.
+    Two queries at most, and one for each tool that runs elsewhere. ``user`` None: a program of the
+    organisation asks, which may use what everybody may.
     """
     wanted = list(dict.fromkeys(names))
     if not wanted:
@@ -53,7 +55,7 @@ def offered_tools(
                 found[name] = Offered(builtins[name])
             continue
         # What the organisation says of a built-in tool holds under every name it is given.
-        house = rows.get(row.action) if row.kind == ToolKind.BUILTIN else None
+        house = rows.get(row.action) if row.kind in _OF_BUILTINS else None
         policies = [row, house] if house and house.created_by_id is None else [row]
         if not all(one.is_active and one.approval != Approval.DENY for one in policies):
             continue
@@ -66,7 +68,7 @@ def offered_tools(
 def _rows(wanted: list[str], organisation: Organisation) -> dict[str, Tool]:
     """The rows of these names, and the organisation's own of what they are made of."""
     rows = Tool.objects.filter(organisation=organisation)
-    actions = rows.filter(name__in=wanted, kind=ToolKind.BUILTIN).exclude(action="")
+    actions = rows.filter(name__in=wanted, kind__in=_OF_BUILTINS).exclude(action="")
     found = rows.filter(Q(name__in=wanted) | Q(name__in=actions.values("action"), created_by=None))
     return {row.name: row for row in found}
 
@@ -81,6 +83,8 @@ def definition_of(row: Tool) -> ToolDefinition | None:
         made = define(row) if define else None
     if made is None:
         return None
+    if made.by_config is not None:
+        made = made.by_config(made)
     described = row.description or made.description
     return replace(made, name=row.name, description=described, tool_id=row.pk)
 
@@ -113,7 +117,8 @@ def must_ask(offered: Offered, context: ToolContext, arguments: object, agent_se
     except Exception:
         logger.exception("whether %s needs approval is unknown", offered.definition.name)
         return True
-    if always or offered.definition.effect == "destructive":
+    definition = offered.definition
+    if always or definition.always_asks or definition.effect == "destructive":
         return True
     if context.user is None or context.thread_id is None:
         return True

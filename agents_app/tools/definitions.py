@@ -49,10 +49,16 @@ class ToolContext:
 
 
 class ToolError(Exception):
-    """The tool could not do it. The text is given to the model, which may try something else."""
+    """The tool could not do it. The text is given to the model, which may try something else.
 
-    def __init__(self, message: str, *, code: str = "tool_error") -> None:
+    ``data``: kept with the call for people and pages (which account to connect); no secrets.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "tool_error", data: Mapping[str, Any] | None = None
+    ) -> None:
         self.code = code
+        self.data = dict(data) if data else None
         super().__init__(message)
 
 
@@ -64,14 +70,19 @@ class OutcomeUnknown(ToolError):
 class Waiting:
     """A tool returns this when somebody else will give the result, maybe weeks later.
 
-    ``child_thread_id``: the thread whose next answer is the result.
+    ``child_thread_id``: the thread whose next answer is the result. ``delivery_id``: the message
+    whose end is; with neither, a person's answer is.
     """
 
     child_thread_id: UUID | None = None
+    delivery_id: UUID | None = None
 
 
 Predicate: TypeAlias = Callable[[ToolContext, Any], bool]
 Run: TypeAlias = Callable[[ToolContext, dict[str, Any]], Any]
+# What people are told of a use before they decide: {"through": …, "to": …}, and what is pinned by
+# it ("integration": an id). Called once per proposal, in its transaction.
+Describe: TypeAlias = Callable[[ToolContext, dict[str, Any]], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,8 @@ class ToolDefinition:
     whose writes commit together with the record of the call, so it happens exactly once.
     idempotent: a repeated use with the same key has no second effect, so it may be repeated after
     a crash. check: parses and validates arguments (raises ValidationError or ValueError).
+    always_asks: no setting and no "always allow" loosens it. describe: what people are told
+    before they decide. by_config: the tool as its config makes it (other parameters, asking).
     """
 
     name: str
@@ -99,6 +112,9 @@ class ToolDefinition:
     check: Callable[[Any], Any] = lambda arguments: arguments
     config: Mapping[str, Any] = field(default_factory=dict)
     tool_id: UUID | None = None
+    always_asks: bool = False
+    describe: Describe | None = None
+    by_config: "Callable[[ToolDefinition], ToolDefinition] | None" = None
     # Shown in the editor of agents; only listed there when it is not internal.
     title: str = ""
 
@@ -118,7 +134,7 @@ class ToolDefinition:
         By default reads and writes here run, what acts outside or destroys asks (HU-7: a predicate
         decides by the arguments). What destroys always asks.
         """
-        if self.effect == Effect.DESTRUCTIVE or setting == Approval.ALWAYS:
+        if self.effect == Effect.DESTRUCTIVE or self.always_asks or setting == Approval.ALWAYS:
             return True
         if setting == Approval.NEVER:
             return False
@@ -143,6 +159,8 @@ def tool(
     scopes: tuple[str, ...] = (),
     in_transaction: bool = False,
     idempotent: bool = False,
+    describe: Describe | None = None,
+    by_config: Callable[[ToolDefinition], ToolDefinition] | None = None,
     register: bool = True,
 ) -> Callable[[Callable[..., Any]], ToolDefinition]:
     """Make a function a tool: ``async def look_up(arguments: LookUp, context: ToolContext)``.
@@ -164,7 +182,11 @@ def tool(
             scopes=scopes,
             in_transaction=in_transaction,
             idempotent=idempotent,
+            describe=describe,
+            by_config=by_config,
         )
+        if by_config is not None:
+            definition = by_config(definition)
         if register:
             register_tool(definition)
         return definition

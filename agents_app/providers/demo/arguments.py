@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from agents_app.providers.demo import document, searching
+from agents_app.providers.demo import document, searching, sending
 from agents_app.providers.demo.arithmetic import sum_in
 from agents_app.providers.demo.request import Tool
 from agents_app.providers.demo.words import plain_words
@@ -92,7 +92,7 @@ class _Reader:
     """Hands out the numbers and quoted texts of a question, each to one argument."""
 
     def __init__(self, tool: Tool, question: str) -> None:
-        self._tool = tool.name
+        self._tool = sending.kind_of(tool.name, tool.parameters.get("properties", ()))
         self._question = question
         self._plain = PARALLEL.sub(" ", question)
         self._rest = PARALLEL.sub(" ", _without_name(tool.name, question))
@@ -302,6 +302,7 @@ _KNOWN: Final[Mapping[tuple[str, str], _Rule]] = {
     ("delegate_to_agent", "agent"): _agent,
     ("delegate_to_agent", "task"): _task,
     ("post_webhook", "text"): _to_say,
+    **sending.RULES,
     ("search_knowledge", "query"): searching.asked_of_documents,
     ("search_messages", "other_threads"): searching.asks_of_all_threads,
     ("rewrite_canvas", "text"): document.written,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agents_app.providers.demo import document, searching
+from agents_app.providers.demo import document, searching, sending
 from agents_app.providers.demo.arguments import json_object_in, name_words
 from agents_app.providers.demo.arithmetic import sum_in
 from agents_app.providers.demo.request import Tool
@@ -47,6 +47,7 @@ _SIGNS: Final[Mapping[str, re.Pattern[str]]] = {
         r"give .{0,40}to)\s+(?:the\s+)?[\w -]{1,60}\bagent\b",
         "get_context": r"\bwho am i\b|\bmy (?:role|teams?)\b|\b(?:which|what) (?:organi[sz]ation|"
         r"company|team)\b|\bhow many (?:members|people|agents)\b|\b(?:what|which) tools\b",
+        **sending.SIGNS,
         "post_webhook": r"\b(?:post|send|notify)\b.{0,40}"
         r"\b(?:webhook|channel|chat room|slack|team)\b",
         "delete_document": r"\b(?:delete|remove|erase)\b.{0,40}\bdocument\b",
@@ -98,7 +99,8 @@ def tool_for(part: str, tools: Sequence[Tool]) -> Tool | None:
     named = named_tools(part, tools)
     if named:
         return named[0]
-    by_name = {tool.name: tool for tool in tools}
+    by_name = {_kind_of(tool): tool for tool in reversed(tools)}
+    by_name |= {tool.name: tool for tool in tools}
     for name, pattern in _SIGNS.items():
         if name in by_name and pattern.search(part):
             return by_name[name]
@@ -107,6 +109,10 @@ def tool_for(part: str, tools: Sequence[Tool]) -> Tool | None:
     # Those with signs of their own are not guessed by words.
     others = [tool for tool in tools if tool.name not in _GUARDED]
     return best_match(part, others, must=False)
+
+
+def _kind_of(tool: Tool) -> str:
+    return sending.kind_of(tool.name, tool.parameters.get("properties", ()))
 
 
 _GUARDED = {"call_human", "ask_human", "delegate_to_agent", "get_context", "update_thread_title",

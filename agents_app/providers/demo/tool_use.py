@@ -91,11 +91,18 @@ _PLANNED: Final = {
     "fetch_web_page": "read the page",
     "get_context": "see who is here",
     "get_weather": "look up the weather",
+    "notify_user": "send the notice",
+    "post_to_slack": "post to Slack",
     "post_webhook": "send the message",
     "read_canvas": "read the canvas",
     "rewrite_canvas": "write the canvas",
+    "search_google_drive": "search Google Drive",
     "search_knowledge": "search the documents",
     "search_messages": "search the messages",
+    "search_notion": "search Notion",
+    "search_onedrive": "search OneDrive",
+    "send_email": "send the e-mail",
+    "send_sms": "send the SMS",
     "update_thread_title": "name this thread",
 }
 
