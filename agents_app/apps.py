@@ -7,13 +7,17 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the built-in tools, the steps of tools and documents, the record of calls."""
-        from agents_app.builtins import about, clock, sums, weather, web  # noqa: F401
+        from agents_app.builtins import about, clock, connected, sending, sums, weather, web  # noqa: F401
         from agents_app.builtins import documents as document_tools  # noqa: F401
         from agents_app.services import (  # noqa: F401
             documents,
             generate,
+            integration_uses,
+            outside_tools,
             query_vectors,
             running_tools,
             space_tending,
             tenant_indexes,
+            tool_deliveries,
         )
+        from agents_app.tools import http_kind, integration_kind, mcp_kind  # noqa: F401

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from agents_app.views import (
     agents,
     editing,
+    integration_tools,
     knowledge,
     knowledge_adding,
     knowledge_collections,
@@ -29,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path("prompts/<uuid:prompt_id>/share/", prompts.share_prompt, name="share_prompt"),
     path("tools/", tools.tool_list, name="tools"),
     path("tools/new/", tools.new_tool, name="new_tool"),
+    path("tools/integration/", integration_tools.new_integration_tool, name="integration_tool"),
     path("tools/policy/", tools.policy, name="tool_policy"),
     path("tools/<uuid:tool_id>/", tools.edit_tool, name="tool"),
     path("tools/<uuid:tool_id>/delete/", tools.delete, name="delete_tool"),

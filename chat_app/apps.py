@@ -13,6 +13,7 @@ class ChatConfig(AppConfig):
             citations,
             delegation,
             following,
+            hook_threads,
             playground_answering,
             prompt_values,
             steps,

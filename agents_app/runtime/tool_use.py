@@ -22,6 +22,7 @@ from agents_app.tools.definitions import (
     Waiting,
     problems_of,
 )
+from integrations_app.errors import ConnectRequired
 from one_project.common.database import in_thread
 from one_project.common.errors import AppError
 from one_project.common.text import JSON_LIMITS, clean_text, is_plain_json
@@ -52,8 +53,10 @@ class ToolOutcome:
     waiting: Waiting | None = None
 
     @classmethod
-    def error(cls, message: str, code: str, status: str = CallStatus.FAILED) -> "ToolOutcome":
-        return cls(status=status, told=f"Error: {message}", error_code=code)
+    def error(
+        cls, message: str, code: str, status: str = CallStatus.FAILED, output: Any = None
+    ) -> "ToolOutcome":
+        return cls(status=status, told=f"Error: {message}", error_code=code, output=output)
 
     @classmethod
     def unknown(cls) -> "ToolOutcome":
@@ -120,7 +123,11 @@ def outcome_of_error(name: str, error: Exception) -> ToolOutcome:
     if isinstance(error, OutcomeUnknown):
         return ToolOutcome.unknown()
     if isinstance(error, ToolError):
-        return ToolOutcome.error(str(error), error.code)
+        return ToolOutcome.error(str(error), error.code, output=error.data)
+    if isinstance(error, ConnectRequired):
+        words = f"{error.user_message} Ask the person to press “Connect” here, then to ask again."
+        account = {"integration_id": str(error.integration_id or ""), "title": "your account"}
+        return ToolOutcome.error(words, error.code, output={"connect": account})
     if isinstance(error, AppError):
         return ToolOutcome.error(error.user_message, error.code)
     if isinstance(error, ValidationError):

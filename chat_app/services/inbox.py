@@ -104,7 +104,7 @@ def _calls(user: User, organisation: Organisation, is_staff: bool) -> QuerySet[T
         status__in=FOR_PEOPLE,
         child_thread_id=None,  # a delegation waits for an agent
         thread_id__in=Thread.objects.visible_to(user).values("pk"),
-    )
+    ).exclude(status=CallStatus.WAITING, meta__has_key="delivery")
     return calls if is_staff else calls.filter(requested_by=user)
 
 

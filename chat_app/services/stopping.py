@@ -74,7 +74,7 @@ def withdraw_calls(change: Change, why: str) -> None:
             thread_id=change.thread.pk,
             status__in=[CallStatus.AWAITING_APPROVAL, CallStatus.WAITING],
             child_thread_id=None,
-        )
+        ).exclude(pk__in=ToolCall.objects.sending().values("pk"))
     )
     for call in calls:
         end_call(call, denied(why))

@@ -71,7 +71,8 @@ def waits_for_person(call: ToolCall) -> bool:
 @register.filter
 def is_question(call: ToolCall) -> bool:
     """Whether a person's answer is its result."""
-    return call.status == CallStatus.WAITING and call.child_thread_id is None
+    waits = call.status == CallStatus.WAITING and call.child_thread_id is None
+    return waits and not call.is_sending
 
 
 @register.filter
@@ -82,7 +83,8 @@ def awaiting(message: Message) -> list[ToolCall]:
 
 @register.filter
 def is_destructive(call: ToolCall) -> bool:
-    return call.effect == Effect.DESTRUCTIVE
+    """Whether it is asked for every time."""
+    return call.effect == Effect.DESTRUCTIVE or "always" in call.meta.get("facts", {})
 
 
 @register.filter
@@ -103,7 +105,7 @@ def used(message: Message) -> str:
 @register.filter
 def tone(call: ToolCall) -> str:
     """One word for the colour of a state."""
-    return TONES.get(CallStatus(call.status), "busy")
+    return "busy" if call.is_sending else TONES.get(CallStatus(call.status), "busy")
 
 
 @register.filter
@@ -116,7 +118,25 @@ def state_words(call: ToolCall) -> str:
             return "Withdrawn"
         who = f"Denied by {call.decided_by.display_name}"
         return f"{who}: {call.reason}" if call.reason else who
+    if call.is_sending:
+        return "Being sent…"
     return WORDS.get(CallStatus(call.status), "Works in a thread of its own…")
+
+
+@register.filter
+def facts_of(call: ToolCall) -> dict[str, str]:
+    """Through what it acts and whom it reaches, as people were told before they decided."""
+    found = call.meta.get("facts")
+    return found if isinstance(found, dict) else {}
+
+
+@register.filter
+def to_connect(call: ToolCall) -> dict[str, str]:
+    """The account that has to be connected first: ``integration_id`` and ``title``."""
+    if call.error_code != "connect_required" or not isinstance(call.output, dict):
+        return {}
+    found = call.output.get("connect")
+    return found if isinstance(found, dict) else {}
 
 
 @register.filter

@@ -1,0 +1,1 @@
+"""Forms: what was typed, before a service looks at it."""
