@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from agents_app.urls import knowledge_urls
 from flows_app.urls import flow_urls, lesson_urls
+from integrations_app.urls import api_urls, connection_urls, hook_urls, notification_urls
 from one_project.common.health import healthz, metrics, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -18,6 +19,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("knowledge/", include((knowledge_urls, "knowledge"))),
     path("flows/", include((flow_urls, "flows"))),
     path("lessons/", include((lesson_urls, "lessons"))),
+    path("connections/", include((connection_urls, "connections"))),
+    path("notifications/", include((notification_urls, "notifications"))),
+    path("hooks/", include((hook_urls, "hooks"))),
+    path("api/v1/", include((api_urls, "api"))),
     path("workflows/", include("one_project.workflows.urls")),
     path("", include("chat_app.urls")),
 ]

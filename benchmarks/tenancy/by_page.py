@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 WAY: Final = "pages"
 PLACEHOLDER: Final = re.compile(r"<uuid:(\w+)>")
-# A run has no words of anybody's; above the first page of a short thread there is nothing.
-WITHOUT_MARKER: Final = frozenset({"workflows:run", "workflows:live", "chat:earlier"})
+# A run has no words of anybody's, nor has a test of a set-up; above the first page of a short
+# thread there is nothing.
+WITHOUT_MARKER: Final = frozenset(
+    {"workflows:run", "workflows:live", "chat:earlier", "connections:trial"}
+)
 MOVES: Final = "switch_organisation"
 FIELDS: Final = (
     "agent", "people", "collection", "collections", "files", "file", "thread", "current", "tool",
@@ -168,7 +171,8 @@ def _pages() -> list[Page]:
         shown = [who for who, status in zip(WHO, statuses, strict=True) if status == 200]
         people = [who for who in shown if who not in ("anonymous", "outsider")]
         role = people[0] if method == "get" and people else ""
-        found.append(Page(name, OWN[name], method, form, role))
+        route = OWN[name].replace("<slug:provider>", "smtp")
+        found.append(Page(name, route, method, form, role))
     return found
 
 

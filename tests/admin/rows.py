@@ -1,7 +1,6 @@
 """Rows of every model in the admin, each with people, agents and threads of its own."""
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -62,25 +61,8 @@ from one_project.accounts.models import (
 from one_project.common.tenancy import in_tenant
 from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.types import Kind, Status
-
-_numbers = count(1)
-
-
-def name(what: str) -> str:
-    return f"{what}-{next(_numbers)}"
-
-
-def organisation(_: Organisation | None = None) -> Organisation:
-    return Organisation.objects.create(name=name("Org"), slug=name("org"))
-
-
-def membership(org: Organisation) -> Membership:
-    user = User.objects.create_user(f"{name('person')}@example.test", "x", name=name("Person"))
-    return Membership.objects.create(organisation=org, user=user)
-
-
-def user(org: Organisation) -> User:
-    return membership(org).user
+from tests.admin.integration_rows import INTEGRATION_MAKERS
+from tests.admin.making import membership, name, numbers, organisation, user
 
 
 def email(org: Organisation) -> EmailAddress:
@@ -138,7 +120,7 @@ def tool(org: Organisation) -> Tool:
 
 def grant(org: Organisation) -> Grant:
     things = [("agent", agent), ("tool", tool), ("prompt", prompt)]
-    object_type, make = things[next(_numbers) % 3]
+    object_type, make = things[next(numbers) % 3]
     return Grant.objects.create(
         organisation=org,
         object_type=object_type,
@@ -443,6 +425,7 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Notice: notice,
     Reminder: reminder,
     ReminderWish: wish,
+    **INTEGRATION_MAKERS,
 }
 # Of the whole installation: nobody sees them by a role.
 GLOBAL = {Pool, EmailAddress, EmbeddingSpace}

@@ -3,6 +3,7 @@
 Nothing of ours is imported by these tests: they see what a person sees, and end processes by pid.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,9 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.integrations.outside import Outside
+from tests.integrations.outside import outside as listening
 
 START_SECONDS = 180.0  # a busy machine; alone it takes 15
 CHROMIUM = next(
@@ -89,9 +93,26 @@ LIMITS = (
 )
 
 
+# The first seals, both open: what a deploy looks like before the secrets are rotated.
+OLD_KEY = "old:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+NEW_KEY = "new:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY="
+
+
 @pytest.fixture(scope="package")
-def stack() -> Iterator[Stack]:
-    with running_stack({}) as running:
+def outside() -> Iterator[Outside]:
+    """The mail server and the Slack that the product may reach."""
+    with listening() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def stack(outside: Outside) -> Iterator[Stack]:
+    settings = {
+        "ONE_HTTP_ALLOWED_HOSTS": f"127.0.0.1:{outside.mail_port}",
+        "ONE_PROVIDER_URLS": json.dumps({"slack": outside.slack_url}),
+        "ONE_CREDENTIAL_KEYS": f"{OLD_KEY},{NEW_KEY}",
+    }
+    with running_stack(settings) as running:
         yield running
 
 

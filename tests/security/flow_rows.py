@@ -113,7 +113,6 @@ TALK: Rows = {
     "lessons:comment": ("get", (LOGIN, 404, 200, 200, 200, 200), {}),
     "lessons:delete_comment": ("post", (LOGIN, 404, 303, 303, 303, 303), {}),
     "lessons:notices": ("get", (LOGIN, 200, 200, 200, 200, 200), {}),
-    "lessons:notice_count": ("get", (LOGIN, 200, 200, 200, 200, 200), {}),
     "lessons:read_notices": ("post", (LOGIN, 303, 303, 303, 303, 303), {}),
     # The member's alone: what somebody is told is nobody else's business.
     "lessons:notice": ("get", (LOGIN, 404, 302, 404, 404, 404), {}),

@@ -36,6 +36,7 @@ from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
 from tests.people import World, make_world
 from tests.security.flow_rows import FLOW_ROWS, made_by_staff_for_bob
+from tests.security.integration_rows import INTEGRATION_ROWS, MADE, made_of_integrations
 from tests.workflows.samples import asks
 
 LOGIN = 302
@@ -144,6 +145,7 @@ ROWS: dict[str, Row] = {
     "agents:share_prompt": ("post", (LOGIN, 404, 303, 404, 303, 303), {"shared": "1"}),
     "agents:tools": ("get", MEMBERS, {}),
     "agents:new_tool": ("get", MEMBERS, {}),
+    "agents:integration_tool": ("get", MEMBERS, {}),
     "agents:tool_policy": (
         "post",
         (LOGIN, 303, 403, 403, 303, 303),
@@ -188,6 +190,9 @@ ROWS: dict[str, Row] = {
     "workflows:event": ("post", (LOGIN, 404, 403, 303, 303, 303), {"name": "go"}),
 }
 ROWS.update(FLOW_ROWS)
+ROWS.update(INTEGRATION_ROWS)
+# Called by programs, which come with a key or a signature and without a session.
+SIGNED = ("hooks:", "api:")
 # Django's admin and allauth bring their own views and tests; only the doors are walked here.
 FOREIGN = ("admin", "account_", "socialaccount_")
 
@@ -260,7 +265,10 @@ class Case:
             "<uuid:file_id>": self.turn.pk,
             "<uuid:collection_id>": self.made["collection"],
             "<uuid:document_id>": self.made["document"],
-            **{f"<uuid:{name}_id>": self.made[name] for name in OF_FLOWS},
+            **{f"<uuid:{name}_id>": self.made[name] for name in (*OF_FLOWS, *MADE)},
+            "<slug:provider>": "smtp",
+            "<slug:key>": "greeting",
+            "<str:token>": "token",
             "<uuid:step_key>": self.made["step_key"],
         }.items():
             route = route.replace(name, str(value))
@@ -290,6 +298,7 @@ def everything(django_db_setup: None, django_db_blocker: Any) -> Iterator[Case]:
         run = start(asks, organisation=world.organisation, started_by=world.bob)
         made = {**made_by_bob(world), **made_by_staff(world, turn)}
         made |= {**waiting_for_people(world, thread), **made_by_staff_for_bob(world)}
+        made |= made_of_integrations(world)
         yield Case(world, turn, run, made)
         transaction.set_rollback(True)
 
@@ -377,7 +386,10 @@ def test_missing_and_forbidden_look_the_same(case: Case, name: str) -> None:
     assert visible(forbidden) == visible(missing)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row[0] == "post"])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, row in ROWS.items() if row[0] == "post" and not name.startswith(SIGNED)],
+)
 def test_changes_need_a_csrf_token_and_a_post(case: Case, name: str) -> None:
     client = case.client("owner")
     guarded = Client(enforce_csrf_checks=True)
