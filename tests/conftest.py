@@ -3,21 +3,90 @@
 The servers are started by ``tests.servers``.
 """
 
+import logging
+import os
 import socket
-from typing import TYPE_CHECKING
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+from tests import emptying
 
 if TYPE_CHECKING:
     from tests.people import World
 
 
+# What runs the whole product as processes: all of it in one process, so that it is started once.
+STACK = ("tests/e2e/",)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """A file stays in one process, since what it shares is made once for each; the stack is one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "stack" if nodeid.startswith(STACK) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Marks of groups do not reach xdist under this pytest; paths do."""
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs in one process: a file; and all that needs the whole stack, one after the other."""
-    for item in items:
-        whole = {"e2e", "stack"} & {mark.name for mark in item.iter_markers()}
-        group = "stack" if whole else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first: what comes last is done by one process while the other has nothing."""
+    items.sort(key=lambda item: not item.nodeid.startswith((*STACK, "tests/benchmarks/")))
+
+
+def pytest_collection_finish() -> None:
+    """By now Django is set up."""
+    if url := os.environ.pop("ONE_TESTS_SUPERUSER_URL", ""):
+        emptying.use(url)
+
+
+# What the secrets of tests begin with: no line of any log may hold one. Servers that a test has
+# started note whole addresses themselves.
+CANARY = "canary-"
+NOTED_BY_SERVERS = ("aiohttp.access", "aiohttp.server", "werkzeug", "mail.log", "tests.")
+
+
+class CanaryWatch(logging.Handler):
+    """Notes the lines of the whole session that hold a canary."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(NOTED_BY_SERVERS):
+            return
+        text = str(record.msg)
+        with suppress(TypeError, ValueError):
+            text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "".join(traceback.format_exception(record.exc_info[1]))
+        if CANARY in text and len(self.found) < 20:
+            self.found.append(f"{record.name}: {text[:300]}")
+
+
+_canaries = CanaryWatch()
+
+
+def pytest_sessionstart() -> None:
+    logging.getLogger().addHandler(_canaries)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_in_logs() -> Iterator[None]:
+    """A secret in a line of any log fails the test that wrote it."""
+    yield
+    found = _canaries.found[:]
+    _canaries.found.clear()
+    assert found == []
 
 
 LOOPBACK = ("127.", "::1", "localhost")

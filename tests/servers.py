@@ -10,10 +10,13 @@ import tempfile
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 from one_project.embedded import running_postgres, running_redis
 
 _servers = ExitStack()
+# Set where the server is ours: see ``tests.emptying``.
+SUPERUSER_URL = "ONE_TESTS_SUPERUSER_URL"
 
 
 def _only_distributes() -> bool:
@@ -31,6 +34,9 @@ def _start_servers() -> None:
     if not os.environ.get("DATABASE_URL"):
         url = _servers.enter_context(running_postgres(folder, fast=True))
         os.environ["DATABASE_URL"] = url
+        password = quote((folder / "secrets" / "postgres-superuser").read_text().strip(), safe="")
+        place = url.rsplit("@", 1)[1]
+        os.environ[SUPERUSER_URL] = f"postgres://postgres:{password}@{place}"
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = _servers.enter_context(running_redis(folder))
     os.environ["ONE_FILES_DIR"] = str(folder / "files")

@@ -42,7 +42,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL",
-                 "DJANGO_SETTINGS_MODULE", "DJANGO_SECRET_KEY", "ONE_HOST"):  # fmt: skip
+                 "DJANGO_SETTINGS_MODULE", "DJANGO_SECRET_KEY", "ONE_CREDENTIAL_KEYS",
+                 "ONE_HOST"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 
