@@ -16,7 +16,7 @@ def test_nothing_of_another_organisation_comes_through() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in urls}
     trial = subprocess.run(
         [sys.executable, "-m", "benchmarks.trial_tenancy"],
-        env={**environment, "PROBES": "150"},
+        env={**environment, "PROBES": "100"},
         capture_output=True,
         text=True,
         timeout=600,
