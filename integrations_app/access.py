@@ -138,18 +138,6 @@ def visible_notifications(user: User, organisation: Organisation) -> QuerySet[No
     return rows if membership.is_admin else rows.filter(Q(user=user) | Q(by=user))
 
 
-def access_notification(
-    user: User, organisation: Organisation, notification_id: UUID | str | None
-) -> Notification:
-    """One in the person's own inbox. Raises NotFound."""
-    wanted = parse_id(notification_id)
-    rows = Notification.objects.in_inbox().filter(user=user, organisation=organisation)
-    found = wanted and find_membership(user, organisation.pk) and rows.filter(pk=wanted).first()
-    if not found:
-        raise NotFound
-    return found
-
-
 def access_api_key(user: User, organisation: Organisation, key_id: UUID | str | None) -> ApiKey:
     """The person's own, admins any of the organisation. Raises NotFound."""
     wanted = parse_id(key_id)

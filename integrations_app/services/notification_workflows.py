@@ -133,11 +133,6 @@ def name_of_category(slug: str) -> str:
     return _categories.get(slug) or slug.replace("-", " ").capitalize()
 
 
-def register_category(slug: str, name: str) -> None:
-    """Give a kind of notification a name that people read."""
-    _categories[slug] = name
-
-
 def is_defined(key: str) -> bool:
     """Whether there is one of this key in Python."""
     return key in _defined
