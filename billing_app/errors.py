@@ -1,8 +1,8 @@
-"""What can go wrong with a rate limit, for people and programs."""
+"""What can go wrong with limits, budgets and invoices, for people and programs."""
 
 import math
 
-from one_project.common.errors import AppError, InvalidInput
+from one_project.common.errors import AppError, Conflict, InvalidInput
 
 
 def spoken(seconds: float) -> str:
@@ -42,3 +42,58 @@ class UnknownLimit(InvalidInput):
     """No limit is defined under this name, and none was given."""
 
     code = "unknown_limit"
+
+
+class BudgetExceeded(AppError):
+    """A hard limit, or the credits, would not cover the call; nothing was asked of the model.
+
+    The message says which, and what the person can do.
+    """
+
+    code = "budget_exceeded"
+    status = 402
+
+
+class PriceMissing(AppError):
+    """A model is known, but no price holds at that moment: nothing is billed at nothing."""
+
+    code = "price_missing"
+    status = 409
+
+
+class PeriodUnfinished(InvalidInput):
+    """Only months that have ended (in UTC) are billed."""
+
+    code = "period_unfinished"
+
+
+class InvoiceFinal(Conflict):
+    """The invoice is finalised, and does not change: a credit note or voiding is what is left."""
+
+    code = "invoice_final"
+    user_message = "This invoice is finalised and does not change. Void it, or write a credit note."
+
+
+class WrongInvoiceStatus(Conflict):
+    """An invoice in this status does not go where it was sent."""
+
+    code = "invoice_status"
+
+
+class PdfUnavailable(AppError):
+    """The system libraries that make PDFs are not on this machine; the page can be printed."""
+
+    code = "pdf_unavailable"
+    status = 503
+    user_message = (
+        "PDFs cannot be made on this server. Open the invoice's page and print it instead."
+    )
+
+
+class PdfBusy(PdfUnavailable):
+    """As many are being made here as may be at once."""
+
+    code = "pdf_busy"
+    retryable = True
+    retry_after = 10.0
+    user_message = "Other PDFs are being made right now. Please try again in a moment."

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from billing_app.types import State
+from billing_app.types.rate_limits import State
 from one_project.accounts.models import Organisation
 from one_project.common.models import ChangingEntity
 

@@ -1,1 +1,1 @@
-"""Algorithms of the limits: they decide and store nothing."""
+"""Algorithms: they decide, sum and word things, and store nothing."""

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from billing_app.types import ROUNDING, WEEK, RateLimit, State, calculate, fresh, seconds_until
+from billing_app.types.rate_limits import (
+    ROUNDING,
+    WEEK,
+    RateLimit,
+    State,
+    calculate,
+    fresh,
+    seconds_until,
+)
 
 FAR: Final = 52_000 * WEEK
 

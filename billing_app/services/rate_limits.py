@@ -18,7 +18,7 @@ from django.utils import timezone
 from billing_app.errors import ImpossibleCount, RateLimited, UnknownLimit
 from billing_app.models import RateLimitState
 from billing_app.runtime.deciding import Decision, decide
-from billing_app.types import LimitValue, RateLimit, Verdict, calculate, fresh
+from billing_app.types.rate_limits import LimitValue, RateLimit, Verdict, calculate, fresh
 from one_project.accounts.models import Organisation
 
 PAGE = 100

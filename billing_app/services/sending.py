@@ -21,7 +21,7 @@ from billing_app.conf import (
 )
 from billing_app.errors import RateLimited
 from billing_app.services.rate_limits import charge, check, limit
-from billing_app.types import RateLimit
+from billing_app.types.rate_limits import RateLimit
 from one_project.accounts.models import Organisation, User
 
 REASONS: Final = {

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from billing_app.types import Kind, RateLimit
+from billing_app.types.rate_limits import Kind, RateLimit
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BUCKET: Kind = "token bucket"

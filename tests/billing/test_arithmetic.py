@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from billing_app.runtime.deciding import decide
-from billing_app.types import (
+from billing_app.types.rate_limits import (
     DAY,
     HOUR,
     MINUTE,

@@ -20,7 +20,7 @@ from billing_app.services.rate_limits import (
     refund,
     reset,
 )
-from billing_app.types import HOUR, MINUTE, SECOND, Kind, RateLimit, Verdict, calculate
+from billing_app.types.rate_limits import HOUR, MINUTE, SECOND, Kind, RateLimit, Verdict, calculate
 from tests.billing.clock import BUCKET, KINDS, START, WINDOW, at, limit_of
 from tests.people import World
 

@@ -18,7 +18,7 @@ from billing_app.services.sending import (
     take_message,
     take_thread,
 )
-from billing_app.types import HOUR, RateLimit
+from billing_app.types.rate_limits import HOUR, RateLimit
 from tests.billing.clock import BUCKET, WINDOW
 from tests.people import World
 

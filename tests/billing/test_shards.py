@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from billing_app.errors import ImpossibleCount, RateLimited
 from billing_app.models import RateLimitState
 from billing_app.services.rate_limits import limit, refund, reset
-from billing_app.types import DAY, SECOND, RateLimit, Verdict
+from billing_app.types.rate_limits import DAY, SECOND, RateLimit, Verdict
 from tests.billing.clock import BUCKET, KINDS, START, at, limit_of
 
 SHARDS = pytest.mark.parametrize("shards", [1, 2, 3, 4])

@@ -1,0 +1,1 @@
+"""Plain values of billing: rate limits, money, periods, uses."""
