@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,51 +19,152 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Prompt',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('text', models.TextField()),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='prompts', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prompts', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='prompts',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='prompts',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('organisation', 'name'), name='prompt_name_unique_in_organisation'
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Agent',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('description', models.CharField(blank=True, max_length=500)),
-                ('kind', models.CharField(choices=[('system_agent', 'Agent of the organisation'), ('user_agent', 'Agent of one person')], default='system_agent', max_length=12)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('system_agent', 'Agent of the organisation'),
+                            ('user_agent', 'Agent of one person'),
+                        ],
+                        default='system_agent',
+                        max_length=12,
+                    ),
+                ),
                 ('prompt', models.TextField(blank=True)),
                 ('model', models.CharField(blank=True, max_length=120)),
-                ('avatar', models.CharField(blank=True, help_text='One emoji or two letters.', max_length=8)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('tools', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), blank=True, default=list, size=None)),
-                ('starters', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=160), blank=True, default=list, size=None)),
+                (
+                    'avatar',
+                    models.CharField(
+                        blank=True, help_text='One emoji or two letters.', max_length=8
+                    ),
+                ),
+                (
+                    'tags',
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    'tools',
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    'starters',
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=160),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
                 ('options', models.JSONField(blank=True, default=dict)),
                 ('is_shared', models.BooleanField(default=False)),
                 ('is_active', models.BooleanField(default=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='agents', to=settings.AUTH_USER_MODEL)),
-                ('delegates_to', models.ManyToManyField(blank=True, related_name='delegated_from', to='agents_app.agent')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agents', to='accounts.organisation')),
-                ('attached_prompts', models.ManyToManyField(blank=True, related_name='agents', to='agents_app.prompt')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='agents',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'delegates_to',
+                    models.ManyToManyField(
+                        blank=True, related_name='delegated_from', to='agents_app.agent'
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='agents',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'attached_prompts',
+                    models.ManyToManyField(
+                        blank=True, related_name='agents', to='agents_app.prompt'
+                    ),
+                ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.UniqueConstraint(fields=('organisation', 'name'), name='prompt_name_unique_in_organisation'),
-        ),
-        migrations.AddIndex(
-            model_name='agent',
-            index=models.Index(fields=['organisation', 'name'], name='agent_picker'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['system_agent', 'user_agent'])), name='agent_kind_known'),
+            options={
+                'indexes': [models.Index(fields=['organisation', 'name'], name='agent_picker')],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['system_agent', 'user_agent'])),
+                        name='agent_kind_known',
+                    )
+                ],
+            },
         ),
     ]

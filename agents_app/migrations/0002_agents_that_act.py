@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0001_initial'),
@@ -19,17 +18,50 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AICall',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('agent_name', models.CharField(blank=True, max_length=120)),
                 ('thread_id', models.UUIDField(blank=True, null=True)),
                 ('turn_id', models.UUIDField(blank=True, null=True)),
                 ('message_id', models.UUIDField(blank=True, null=True)),
-                ('purpose', models.CharField(choices=[('answer', 'Answer'), ('object', 'Object'), ('title', 'Title'), ('summary', 'Summary'), ('routing', 'Routing'), ('playground', 'Playground'), ('embedding', 'Embedding')], default='answer', max_length=10)),
+                (
+                    'purpose',
+                    models.CharField(
+                        choices=[
+                            ('answer', 'Answer'),
+                            ('object', 'Object'),
+                            ('title', 'Title'),
+                            ('summary', 'Summary'),
+                            ('routing', 'Routing'),
+                            ('playground', 'Playground'),
+                            ('embedding', 'Embedding'),
+                        ],
+                        default='answer',
+                        max_length=10,
+                    ),
+                ),
                 ('model', models.CharField(blank=True, max_length=120)),
                 ('provider', models.CharField(blank=True, max_length=64)),
-                ('status', models.CharField(choices=[('success', 'Success'), ('failed', 'Failed'), ('stopped', 'Stopped')], max_length=7)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('success', 'Success'),
+                            ('failed', 'Failed'),
+                            ('stopped', 'Stopped'),
+                        ],
+                        max_length=7,
+                    ),
+                ),
                 ('finish_reason', models.CharField(blank=True, max_length=32)),
                 ('error_code', models.CharField(blank=True, max_length=64)),
                 ('error', models.TextField(blank=True)),
@@ -45,12 +77,53 @@ class Migration(migrations.Migration):
                 ('request', models.JSONField(blank=True, null=True)),
                 ('response', models.JSONField(blank=True, null=True)),
             ],
-            options={'verbose_name': 'AI call'},
+            options={
+                'verbose_name': 'AI call',
+                'indexes': [
+                    models.Index(fields=['thread_id', 'created_at'], name='ai_call_of_thread'),
+                    models.Index(
+                        condition=models.Q(('request__isnull', False)),
+                        fields=['created_at'],
+                        name='ai_call_raw',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('status__in', ['success', 'failed', 'stopped'])),
+                        name='ai_call_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'purpose__in',
+                                [
+                                    'answer',
+                                    'object',
+                                    'title',
+                                    'summary',
+                                    'routing',
+                                    'playground',
+                                    'embedding',
+                                ],
+                            )
+                        ),
+                        name='ai_call_purpose_known',
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='PromptVersion',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('number', models.PositiveIntegerField()),
@@ -60,24 +133,78 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Tool',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=64)),
                 ('description', models.TextField(blank=True)),
-                ('kind', models.CharField(choices=[('builtin', 'Built in'), ('integration', 'Action of an integration'), ('mcp', 'MCP server'), ('http', 'HTTP or OpenAPI')], default='builtin', max_length=11)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('builtin', 'Built in'),
+                            ('integration', 'Action of an integration'),
+                            ('mcp', 'MCP server'),
+                            ('http', 'HTTP or OpenAPI'),
+                        ],
+                        default='builtin',
+                        max_length=11,
+                    ),
+                ),
                 ('integration_id', models.UUIDField(blank=True, null=True)),
                 ('action', models.CharField(blank=True, max_length=128)),
                 ('config', models.JSONField(blank=True, default=dict)),
-                ('approval', models.CharField(choices=[('default', 'By its effect'), ('always', 'Always ask'), ('never', 'Never ask'), ('deny', 'Forbidden')], default='default', max_length=7)),
+                (
+                    'approval',
+                    models.CharField(
+                        choices=[
+                            ('default', 'By its effect'),
+                            ('always', 'Always ask'),
+                            ('never', 'Never ask'),
+                            ('deny', 'Forbidden'),
+                        ],
+                        default='default',
+                        max_length=7,
+                    ),
+                ),
                 ('is_active', models.BooleanField(default=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['builtin', 'integration', 'mcp', 'http'])),
+                        name='tool_kind_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('approval__in', ['default', 'always', 'never', 'deny'])
+                        ),
+                        name='tool_approval_known',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='ToolAllowance',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('thread_id', models.UUIDField()),
@@ -87,7 +214,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ToolCall',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -97,11 +232,43 @@ class Migration(migrations.Migration):
                 ('call_id', models.CharField(max_length=128)),
                 ('position', models.PositiveIntegerField(default=0)),
                 ('name', models.CharField(max_length=128)),
-                ('effect', models.CharField(choices=[('read', 'Reads'), ('write', 'Writes here'), ('external', 'Acts outside'), ('destructive', 'Destroys')], default='read', max_length=11)),
+                (
+                    'effect',
+                    models.CharField(
+                        choices=[
+                            ('read', 'Reads'),
+                            ('write', 'Writes here'),
+                            ('external', 'Acts outside'),
+                            ('destructive', 'Destroys'),
+                        ],
+                        default='read',
+                        max_length=11,
+                    ),
+                ),
                 ('arguments', models.JSONField(default=dict)),
                 ('args_hash', models.CharField(max_length=64)),
                 ('custom', models.JSONField(blank=True, default=dict)),
-                ('status', models.CharField(choices=[('proposed', 'Proposed'), ('awaiting_approval', 'Waits for approval'), ('approved', 'Approved'), ('running', 'Running'), ('waiting', 'Waits for an answer'), ('succeeded', 'Done'), ('failed', 'Failed'), ('timed_out', 'Took too long'), ('denied', 'Denied'), ('expired', 'Expired'), ('canceled', 'Canceled'), ('unknown', 'Outcome unknown')], default='proposed', max_length=17)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('proposed', 'Proposed'),
+                            ('awaiting_approval', 'Waits for approval'),
+                            ('approved', 'Approved'),
+                            ('running', 'Running'),
+                            ('waiting', 'Waits for an answer'),
+                            ('succeeded', 'Done'),
+                            ('failed', 'Failed'),
+                            ('timed_out', 'Took too long'),
+                            ('denied', 'Denied'),
+                            ('expired', 'Expired'),
+                            ('canceled', 'Canceled'),
+                            ('unknown', 'Outcome unknown'),
+                        ],
+                        default='proposed',
+                        max_length=17,
+                    ),
+                ),
                 ('decided_at', models.DateTimeField(blank=True, null=True)),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
@@ -112,6 +279,52 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['turn_id'], name='tool_call_of_turn'),
+                    models.Index(fields=['thread_id'], name='tool_call_of_thread'),
+                    models.Index(
+                        condition=models.Q(('status', 'awaiting_approval')),
+                        fields=['expires_at'],
+                        name='tool_call_expiring',
+                    ),
+                    models.Index(
+                        condition=models.Q(('child_thread_id__isnull', False)),
+                        fields=['child_thread_id'],
+                        name='tool_call_child',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                [
+                                    'proposed',
+                                    'awaiting_approval',
+                                    'approved',
+                                    'running',
+                                    'waiting',
+                                    'succeeded',
+                                    'failed',
+                                    'timed_out',
+                                    'denied',
+                                    'expired',
+                                    'canceled',
+                                    'unknown',
+                                ],
+                            )
+                        ),
+                        name='tool_call_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('effect__in', ['read', 'write', 'external', 'destructive'])
+                        ),
+                        name='tool_call_effect_known',
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='agent',
@@ -130,147 +343,207 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='agent',
-            constraint=models.UniqueConstraint(condition=models.Q(('code_name', ''), _negated=True), fields=('organisation', 'code_name'), name='agent_code_name_once'),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(('code_name', ''), _negated=True),
+                fields=('organisation', 'code_name'),
+                name='agent_code_name_once',
+            ),
         ),
         migrations.AddField(
             model_name='aicall',
             name='agent',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ai_calls', to='agents_app.agent'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='ai_calls',
+                to='agents_app.agent',
+            ),
         ),
         migrations.AddField(
             model_name='aicall',
             name='organisation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='ai_calls', to='accounts.organisation'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='ai_calls',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='aicall',
             name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ai_calls', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='ai_calls',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='promptversion',
             name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='prompt_versions', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='prompt_versions',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='promptversion',
             name='prompt',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents_app.prompt'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='versions',
+                to='agents_app.prompt',
+            ),
         ),
         migrations.AddField(
             model_name='tool',
             name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tools', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tools',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='tool',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tools', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tools',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='toolallowance',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tool_allowances', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tool_allowances',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='toolallowance',
             name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tool_allowances', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tool_allowances',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='agent',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tool_calls', to='agents_app.agent'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='tool_calls',
+                to='agents_app.agent',
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='decided_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='decided_tool_calls', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='decided_tool_calls',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tool_calls', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tool_calls',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='replaces',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replaced_by', to='agents_app.toolcall'),
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='replaced_by',
+                to='agents_app.toolcall',
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tool_calls', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='tool_calls',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='tool',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='calls', to='agents_app.tool'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='calls',
+                to='agents_app.tool',
+            ),
         ),
         migrations.AddField(
             model_name='toolcall',
             name='work',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tool_call', to='workflows.workitem'),
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='tool_call',
+                to='workflows.workitem',
+            ),
         ),
         migrations.AddIndex(
             model_name='aicall',
             index=models.Index(fields=['organisation', '-created_at'], name='ai_call_newest'),
         ),
-        migrations.AddIndex(
-            model_name='aicall',
-            index=models.Index(fields=['thread_id', 'created_at'], name='ai_call_of_thread'),
-        ),
-        migrations.AddIndex(
-            model_name='aicall',
-            index=models.Index(condition=models.Q(('request__isnull', False)), fields=['created_at'], name='ai_call_raw'),
-        ),
-        migrations.AddConstraint(
-            model_name='aicall',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['success', 'failed', 'stopped'])), name='ai_call_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='aicall',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['answer', 'object', 'title', 'summary', 'routing', 'playground', 'embedding'])), name='ai_call_purpose_known'),
-        ),
         migrations.AddConstraint(
             model_name='promptversion',
-            constraint=models.UniqueConstraint(fields=('prompt', 'number'), name='prompt_version_once'),
+            constraint=models.UniqueConstraint(
+                fields=('prompt', 'number'), name='prompt_version_once'
+            ),
         ),
         migrations.AddConstraint(
             model_name='tool',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['builtin', 'integration', 'mcp', 'http'])), name='tool_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='tool',
-            constraint=models.CheckConstraint(condition=models.Q(('approval__in', ['default', 'always', 'never', 'deny'])), name='tool_approval_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='tool',
-            constraint=models.UniqueConstraint(fields=('organisation', 'name'), name='tool_name_unique_in_organisation'),
+            constraint=models.UniqueConstraint(
+                fields=('organisation', 'name'), name='tool_name_unique_in_organisation'
+            ),
         ),
         migrations.AddConstraint(
             model_name='toolallowance',
-            constraint=models.UniqueConstraint(fields=('thread_id', 'user', 'tool_name'), name='tool_allowance_once'),
+            constraint=models.UniqueConstraint(
+                fields=('thread_id', 'user', 'tool_name'), name='tool_allowance_once'
+            ),
         ),
         migrations.AddIndex(
             model_name='toolcall',
-            index=models.Index(fields=['turn_id'], name='tool_call_of_turn'),
-        ),
-        migrations.AddIndex(
-            model_name='toolcall',
-            index=models.Index(fields=['thread_id'], name='tool_call_of_thread'),
-        ),
-        migrations.AddIndex(
-            model_name='toolcall',
-            index=models.Index(condition=models.Q(('status__in', ['awaiting_approval', 'waiting', 'unknown'])), fields=['organisation', 'created_at'], name='tool_call_for_people'),
-        ),
-        migrations.AddIndex(
-            model_name='toolcall',
-            index=models.Index(condition=models.Q(('status', 'awaiting_approval')), fields=['expires_at'], name='tool_call_expiring'),
-        ),
-        migrations.AddIndex(
-            model_name='toolcall',
-            index=models.Index(condition=models.Q(('child_thread_id__isnull', False)), fields=['child_thread_id'], name='tool_call_child'),
+            index=models.Index(
+                condition=models.Q(('status__in', ['awaiting_approval', 'waiting', 'unknown'])),
+                fields=['organisation', 'created_at'],
+                name='tool_call_for_people',
+            ),
         ),
         migrations.AddIndex(
             model_name='toolcall',
@@ -278,14 +551,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='toolcall',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['proposed', 'awaiting_approval', 'approved', 'running', 'waiting', 'succeeded', 'failed', 'timed_out', 'denied', 'expired', 'canceled', 'unknown'])), name='tool_call_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='toolcall',
-            constraint=models.CheckConstraint(condition=models.Q(('effect__in', ['read', 'write', 'external', 'destructive'])), name='tool_call_effect_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='toolcall',
-            constraint=models.UniqueConstraint(condition=models.Q(('replaces', None)), fields=('message_id', 'call_id'), name='tool_call_once_per_message'),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(('replaces', None)),
+                fields=('message_id', 'call_id'),
+                name='tool_call_once_per_message',
+            ),
         ),
     ]

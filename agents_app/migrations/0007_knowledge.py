@@ -16,11 +16,19 @@ from agents_app.models.vector_tables import VectorTable
 
 def take_back(apps, schema_editor):
     """Texts of the time before become documents whose only page is there already."""
-    Collection, Document = apps.get_model("agents_app", "Collection"), apps.get_model("agents_app", "Document")
-    Version, Page = apps.get_model("agents_app", "DocumentVersion"), apps.get_model("agents_app", "DocumentPage")
+    Collection, Document = (
+        apps.get_model("agents_app", "Collection"),
+        apps.get_model("agents_app", "Document"),
+    )
+    Version, Page = (
+        apps.get_model("agents_app", "DocumentVersion"),
+        apps.get_model("agents_app", "DocumentPage"),
+    )
     Grant = apps.get_model("accounts", "Grant")
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT organisation_id, title, text, is_shared, created_by_id FROM documents_set_aside ORDER BY id")
+        cursor.execute(
+            "SELECT organisation_id, title, text, is_shared, created_by_id FROM documents_set_aside ORDER BY id"
+        )
         rows = cursor.fetchall()
         cursor.execute("DROP TABLE documents_set_aside")
     alias = schema_editor.connection.alias
@@ -29,26 +37,41 @@ def take_back(apps, schema_editor):
         place = (organisation, shared, None if shared else person)
         if place not in collections:
             made = Collection.objects.using(alias).create(
-                organisation_id=organisation, name="Documents" if shared else "My documents",
-                created_by_id=None if shared else person, personal_of_id=None if shared else person,
+                organisation_id=organisation,
+                name="Documents" if shared else "My documents",
+                created_by_id=None if shared else person,
+                personal_of_id=None if shared else person,
             )
             if shared:
-                Grant.objects.using(alias).create(organisation_id=organisation, object_type="collection", object_id=made.pk)
+                Grant.objects.using(alias).create(
+                    organisation_id=organisation, object_type="collection", object_id=made.pk
+                )
             collections[place] = made
         document = Document.objects.using(alias).create(
-            organisation_id=organisation, collection=collections[place], title=title, source="text",
-            key=str(uuid4()), created_by_id=person,
+            organisation_id=organisation,
+            collection=collections[place],
+            title=title,
+            source="text",
+            key=str(uuid4()),
+            created_by_id=person,
         )
         version = Version.objects.using(alias).create(
-            organisation_id=organisation, document=document, number=1, size=len(text.encode()),
-            sha256=hashlib.sha256(text.encode()).hexdigest(), media_type="text/plain",
-            pages_total=1, pages_done=1, created_by_id=person,
+            organisation_id=organisation,
+            document=document,
+            number=1,
+            size=len(text.encode()),
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            media_type="text/plain",
+            pages_total=1,
+            pages_done=1,
+            created_by_id=person,
         )
-        Page.objects.using(alias).create(organisation_id=organisation, version=version, number=1, text=text)
+        Page.objects.using(alias).create(
+            organisation_id=organisation, version=version, number=1, text=text
+        )
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0006_documents_set_aside'),
@@ -60,22 +83,60 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Document',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('title', models.CharField(max_length=300)),
-                ('source', models.CharField(choices=[('upload', 'Upload'), ('text', 'Pasted text'), ('web', 'Web page')], max_length=6)),
+                (
+                    'source',
+                    models.CharField(
+                        choices=[
+                            ('upload', 'Upload'),
+                            ('text', 'Pasted text'),
+                            ('web', 'Web page'),
+                        ],
+                        max_length=6,
+                    ),
+                ),
                 ('source_url', models.CharField(blank=True, max_length=2000)),
                 ('folder', models.CharField(blank=True, max_length=500)),
                 ('key', models.CharField(max_length=2600)),
                 ('importance', models.FloatField(default=1.0)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('source__in', ['upload', 'text', 'web'])),
+                        name='document_source_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('importance__gte', 0), ('importance__lte', 10)),
+                        name='document_importance_sane',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='DocumentPage',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('number', models.PositiveIntegerField()),
@@ -89,12 +150,36 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='DocumentVersion',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('parsing', 'Parsing'), ('chunking', 'Chunking'), ('embedding', 'Embedding'), ('ready', 'Ready'), ('failed', 'Failed'), ('canceled', 'Canceled'), ('replaced', 'Replaced')], default='queued', max_length=9)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('queued', 'Queued'),
+                            ('parsing', 'Parsing'),
+                            ('chunking', 'Chunking'),
+                            ('embedding', 'Embedding'),
+                            ('ready', 'Ready'),
+                            ('failed', 'Failed'),
+                            ('canceled', 'Canceled'),
+                            ('replaced', 'Replaced'),
+                        ],
+                        default='queued',
+                        max_length=9,
+                    ),
+                ),
                 ('sha256', models.CharField(max_length=64)),
                 ('size', models.BigIntegerField(default=0)),
                 ('media_type', models.CharField(blank=True, max_length=120)),
@@ -107,6 +192,28 @@ class Migration(migrations.Migration):
                 ('error_code', models.CharField(blank=True, max_length=64)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                [
+                                    'queued',
+                                    'parsing',
+                                    'chunking',
+                                    'embedding',
+                                    'ready',
+                                    'failed',
+                                    'canceled',
+                                    'replaced',
+                                ],
+                            )
+                        ),
+                        name='version_status_known',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='EmbeddingSpace',
@@ -116,23 +223,75 @@ class Migration(migrations.Migration):
                 ('model', models.CharField(max_length=120)),
                 ('dimensions', models.PositiveSmallIntegerField()),
                 ('text_form', models.PositiveSmallIntegerField(default=1)),
-                ('state', models.CharField(choices=[('building', 'Building'), ('paused', 'Paused'), ('active', 'Active'), ('retired', 'Retired')], default='building', max_length=8)),
+                (
+                    'state',
+                    models.CharField(
+                        choices=[
+                            ('building', 'Building'),
+                            ('paused', 'Paused'),
+                            ('active', 'Active'),
+                            ('retired', 'Retired'),
+                        ],
+                        default='building',
+                        max_length=8,
+                    ),
+                ),
                 ('items_total', models.PositiveBigIntegerField(default=0)),
                 ('items_done', models.PositiveBigIntegerField(default=0)),
                 ('error', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('activated_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('state__in', ['building', 'paused', 'active', 'retired'])
+                        ),
+                        name='space_state_known',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('state', 'active')),
+                        fields=('state',),
+                        name='space_one_active',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('state', 'retired'), _negated=True),
+                        fields=('provider', 'model', 'dimensions', 'text_form'),
+                        name='space_once',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('dimensions__gte', 1), ('dimensions__lte', 4000)),
+                        name='space_dimensions_sane',
+                    ),
+                ]
+            },
         ),
         migrations.AddField(
             model_name='agent',
             name='knowledge',
-            field=models.CharField(choices=[('person', 'All that the person may read'), ('granted', 'The collections chosen below'), ('none', 'None')], default='person', max_length=7),
+            field=models.CharField(
+                choices=[
+                    ('person', 'All that the person may read'),
+                    ('granted', 'The collections chosen below'),
+                    ('none', 'None'),
+                ],
+                default='person',
+                max_length=7,
+            ),
         ),
         migrations.CreateModel(
             name='Chunk',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('seq', models.PositiveIntegerField()),
@@ -143,130 +302,306 @@ class Migration(migrations.Migration):
                 ('text', models.TextField()),
                 ('content_hash', models.CharField(max_length=64)),
                 ('tsv', django.contrib.postgres.search.SearchVectorField()),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    django.contrib.postgres.indexes.GinIndex(fields=['tsv'], name='chunk_words')
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Collection',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('description', models.CharField(blank=True, max_length=500)),
-                ('language', models.CharField(choices=[('simple', 'Simple'), ('arabic', 'Arabic'), ('armenian', 'Armenian'), ('basque', 'Basque'), ('catalan', 'Catalan'), ('danish', 'Danish'), ('dutch', 'Dutch'), ('english', 'English'), ('estonian', 'Estonian'), ('finnish', 'Finnish'), ('french', 'French'), ('german', 'German'), ('greek', 'Greek'), ('hindi', 'Hindi'), ('hungarian', 'Hungarian'), ('indonesian', 'Indonesian'), ('irish', 'Irish'), ('italian', 'Italian'), ('lithuanian', 'Lithuanian'), ('nepali', 'Nepali'), ('norwegian', 'Norwegian'), ('portuguese', 'Portuguese'), ('romanian', 'Romanian'), ('russian', 'Russian'), ('serbian', 'Serbian'), ('spanish', 'Spanish'), ('swedish', 'Swedish'), ('tamil', 'Tamil'), ('turkish', 'Turkish'), ('yiddish', 'Yiddish')], default='english', max_length=16)),
+                (
+                    'language',
+                    models.CharField(
+                        choices=[
+                            ('simple', 'Simple'),
+                            ('arabic', 'Arabic'),
+                            ('armenian', 'Armenian'),
+                            ('basque', 'Basque'),
+                            ('catalan', 'Catalan'),
+                            ('danish', 'Danish'),
+                            ('dutch', 'Dutch'),
+                            ('english', 'English'),
+                            ('estonian', 'Estonian'),
+                            ('finnish', 'Finnish'),
+                            ('french', 'French'),
+                            ('german', 'German'),
+                            ('greek', 'Greek'),
+                            ('hindi', 'Hindi'),
+                            ('hungarian', 'Hungarian'),
+                            ('indonesian', 'Indonesian'),
+                            ('irish', 'Irish'),
+                            ('italian', 'Italian'),
+                            ('lithuanian', 'Lithuanian'),
+                            ('nepali', 'Nepali'),
+                            ('norwegian', 'Norwegian'),
+                            ('portuguese', 'Portuguese'),
+                            ('romanian', 'Romanian'),
+                            ('russian', 'Russian'),
+                            ('serbian', 'Serbian'),
+                            ('spanish', 'Spanish'),
+                            ('swedish', 'Swedish'),
+                            ('tamil', 'Tamil'),
+                            ('turkish', 'Turkish'),
+                            ('yiddish', 'Yiddish'),
+                        ],
+                        default='english',
+                        max_length=16,
+                    ),
+                ),
                 ('chunk_count', models.PositiveIntegerField(default=0)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='collections', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='collections', to='accounts.organisation')),
-                ('personal_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='collections',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='collections',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'personal_of',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [models.Index(fields=['organisation', 'name'], name='collection_list')],
+                'constraints': [
+                    models.UniqueConstraint(
+                        condition=models.Q(('personal_of__isnull', False)),
+                        fields=('organisation', 'personal_of'),
+                        name='collection_personal_once',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'language__in',
+                                (
+                                    'simple',
+                                    'arabic',
+                                    'armenian',
+                                    'basque',
+                                    'catalan',
+                                    'danish',
+                                    'dutch',
+                                    'english',
+                                    'estonian',
+                                    'finnish',
+                                    'french',
+                                    'german',
+                                    'greek',
+                                    'hindi',
+                                    'hungarian',
+                                    'indonesian',
+                                    'irish',
+                                    'italian',
+                                    'lithuanian',
+                                    'nepali',
+                                    'norwegian',
+                                    'portuguese',
+                                    'romanian',
+                                    'russian',
+                                    'serbian',
+                                    'spanish',
+                                    'swedish',
+                                    'tamil',
+                                    'turkish',
+                                    'yiddish',
+                                ),
+                            )
+                        ),
+                        name='collection_language_known',
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='agent',
             name='collections',
-            field=models.ManyToManyField(blank=True, related_name='agents', to='agents_app.collection'),
+            field=models.ManyToManyField(
+                blank=True, related_name='agents', to='agents_app.collection'
+            ),
         ),
         migrations.AddConstraint(
             model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('knowledge__in', ['person', 'granted', 'none'])), name='agent_knowledge_known'),
+            constraint=models.CheckConstraint(
+                condition=models.Q(('knowledge__in', ['person', 'granted', 'none'])),
+                name='agent_knowledge_known',
+            ),
         ),
         migrations.AddField(
             model_name='document',
             name='collection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='agents_app.collection'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='documents',
+                to='agents_app.collection',
+            ),
         ),
         migrations.AddField(
             model_name='document',
             name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='documents', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='documents',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='document',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='documents',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='chunk',
             name='document',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='agents_app.document'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='chunks',
+                to='agents_app.document',
+            ),
         ),
         migrations.AddField(
             model_name='documentpage',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='+',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='documentversion',
             name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='+',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='documentversion',
             name='document',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents_app.document'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='versions',
+                to='agents_app.document',
+            ),
         ),
         migrations.AddField(
             model_name='documentversion',
             name='file',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents_app.storedfile'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name='+',
+                to='agents_app.storedfile',
+            ),
         ),
         migrations.AddField(
             model_name='documentversion',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='document_versions', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='document_versions',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='documentversion',
             name='work',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workflows.workitem'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='+',
+                to='workflows.workitem',
+            ),
         ),
         migrations.AddField(
             model_name='documentpage',
             name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pages', to='agents_app.documentversion'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='pages',
+                to='agents_app.documentversion',
+            ),
         ),
         migrations.AddField(
             model_name='document',
             name='current',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents_app.documentversion'),
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='+',
+                to='agents_app.documentversion',
+            ),
         ),
         migrations.AddField(
             model_name='chunk',
             name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='agents_app.documentversion'),
-        ),
-        migrations.AddConstraint(
-            model_name='embeddingspace',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['building', 'paused', 'active', 'retired'])), name='space_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='embeddingspace',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('state',), name='space_one_active'),
-        ),
-        migrations.AddConstraint(
-            model_name='embeddingspace',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'retired'), _negated=True), fields=('provider', 'model', 'dimensions', 'text_form'), name='space_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='embeddingspace',
-            constraint=models.CheckConstraint(condition=models.Q(('dimensions__gte', 1), ('dimensions__lte', 4000)), name='space_dimensions_sane'),
-        ),
-        migrations.AddIndex(
-            model_name='collection',
-            index=models.Index(fields=['organisation', 'name'], name='collection_list'),
-        ),
-        migrations.AddConstraint(
-            model_name='collection',
-            constraint=models.UniqueConstraint(condition=models.Q(('personal_of__isnull', False)), fields=('organisation', 'personal_of'), name='collection_personal_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='collection',
-            constraint=models.CheckConstraint(condition=models.Q(('language__in', ('simple', 'arabic', 'armenian', 'basque', 'catalan', 'danish', 'dutch', 'english', 'estonian', 'finnish', 'french', 'german', 'greek', 'hindi', 'hungarian', 'indonesian', 'irish', 'italian', 'lithuanian', 'nepali', 'norwegian', 'portuguese', 'romanian', 'russian', 'serbian', 'spanish', 'swedish', 'tamil', 'turkish', 'yiddish'))), name='collection_language_known'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='chunks',
+                to='agents_app.documentversion',
+            ),
         ),
         migrations.AddIndex(
             model_name='documentversion',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'parsing', 'chunking', 'embedding'])), fields=['organisation', 'updated_at'], name='version_on_its_way'),
+            index=models.Index(
+                condition=models.Q(('status__in', ['queued', 'parsing', 'chunking', 'embedding'])),
+                fields=['organisation', 'updated_at'],
+                name='version_on_its_way',
+            ),
         ),
         migrations.AddIndex(
             model_name='documentversion',
@@ -274,39 +609,31 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='documentversion',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'parsing', 'chunking', 'embedding', 'ready', 'failed', 'canceled', 'replaced'])), name='version_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='documentversion',
-            constraint=models.UniqueConstraint(fields=('document', 'number'), name='version_number_once'),
+            constraint=models.UniqueConstraint(
+                fields=('document', 'number'), name='version_number_once'
+            ),
         ),
         migrations.AddConstraint(
             model_name='documentpage',
-            constraint=models.UniqueConstraint(fields=('version', 'number'), name='page_number_once'),
+            constraint=models.UniqueConstraint(
+                fields=('version', 'number'), name='page_number_once'
+            ),
         ),
         migrations.AddIndex(
             model_name='document',
-            index=models.Index(fields=['organisation', 'collection', 'title'], name='document_of_collection'),
+            index=models.Index(
+                fields=['organisation', 'collection', 'title'], name='document_of_collection'
+            ),
         ),
         migrations.AddConstraint(
             model_name='document',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['upload', 'text', 'web'])), name='document_source_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='document',
-            constraint=models.UniqueConstraint(fields=('collection', 'key'), name='document_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='document',
-            constraint=models.CheckConstraint(condition=models.Q(('importance__gte', 0), ('importance__lte', 10)), name='document_importance_sane'),
+            constraint=models.UniqueConstraint(
+                fields=('collection', 'key'), name='document_key_once'
+            ),
         ),
         migrations.AddIndex(
             model_name='chunk',
             index=models.Index(fields=['organisation', 'version'], name='chunk_of_tenant'),
-        ),
-        migrations.AddIndex(
-            model_name='chunk',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['tsv'], name='chunk_words'),
         ),
         migrations.AddConstraint(
             model_name='chunk',
@@ -318,12 +645,45 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name='ChunkEmbedding',
                     fields=[
-                        ('pk', models.CompositePrimaryKey('space_id', 'organisation_id', 'item_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                        (
+                            'pk',
+                            models.CompositePrimaryKey(
+                                'space_id',
+                                'organisation_id',
+                                'item_id',
+                                blank=True,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
                         ('content_hash', models.CharField(max_length=64)),
                         ('v', pgvector.django.halfvec.HalfVectorField()),
-                        ('item', models.ForeignKey(db_column='item_id', on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents_app.chunk')),
-                        ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                        ('space', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents_app.embeddingspace')),
+                        (
+                            'item',
+                            models.ForeignKey(
+                                db_column='item_id',
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='agents_app.chunk',
+                            ),
+                        ),
+                        (
+                            'organisation',
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='accounts.organisation',
+                            ),
+                        ),
+                        (
+                            'space',
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='agents_app.embeddingspace',
+                            ),
+                        ),
                     ],
                     options={'db_table': 'agents_app_chunkembedding', 'abstract': False},
                 ),

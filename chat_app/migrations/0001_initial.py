@@ -10,7 +10,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -23,35 +22,130 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Thread',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('title', models.CharField(blank=True, max_length=120)),
                 ('summary', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('archived', 'Archived')], default='active', max_length=8)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[('active', 'Active'), ('archived', 'Archived')],
+                        default='active',
+                        max_length=8,
+                    ),
+                ),
                 ('seq', models.BigIntegerField(default=0)),
                 ('title_seq', models.BigIntegerField(default=0)),
                 ('message_seq', models.BigIntegerField(default=0)),
-                ('last_activity_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    'last_activity_at',
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
                 ('last_message', models.CharField(blank=True, max_length=160)),
                 ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='threads', to='agents_app.agent')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_threads', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='threads', to='accounts.organisation')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='threads',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='created_threads',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='threads',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['organisation', '-last_activity_at'], name='thread_by_activity'
+                    ),
+                    models.Index(
+                        condition=models.Q(('deleted_at__isnull', False)),
+                        fields=['deleted_at'],
+                        name='thread_to_purge',
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.search.SearchVector('title', config='simple'),
+                        name='thread_title_words',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('status__in', ['active', 'archived'])),
+                        name='thread_status_known',
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Message',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('order', models.BigIntegerField()),
                 ('step_order', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('user', 'User'), ('agent', 'Agent'), ('system', 'System'), ('tool', 'Tool')], max_length=6)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('success', 'Success'), ('failed', 'Failed')], default='success', max_length=7)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('user', 'User'),
+                            ('agent', 'Agent'),
+                            ('system', 'System'),
+                            ('tool', 'Tool'),
+                        ],
+                        max_length=6,
+                    ),
+                ),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('pending', 'Pending'),
+                            ('success', 'Success'),
+                            ('failed', 'Failed'),
+                        ],
+                        default='success',
+                        max_length=7,
+                    ),
+                ),
                 ('author_name', models.CharField(blank=True, max_length=120)),
                 ('content', models.JSONField(blank=True, default=list)),
                 ('text', models.TextField(blank=True)),
@@ -68,33 +162,178 @@ class Migration(migrations.Migration):
                 ('warnings', models.JSONField(blank=True, default=list)),
                 ('client_key', models.UUIDField(blank=True, null=True)),
                 ('seq', models.BigIntegerField(default=0)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='agents_app.agent')),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='accounts.organisation')),
-                ('superseded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='supersedes', to='chat_app.message')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='chat_app.thread')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='messages',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'author',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='messages',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='messages',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'superseded_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='supersedes',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='messages',
+                        to='chat_app.thread',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['thread', 'seq'], name='message_changes'),
+                    models.Index(
+                        condition=models.Q(('status', 'pending')),
+                        fields=['thread', 'order'],
+                        name='message_pending',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['user', 'agent', 'system', 'tool'])),
+                        name='message_kind_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('status__in', ['pending', 'success', 'failed'])),
+                        name='message_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('thread', 'order', 'step_order'), name='message_place_unique'
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('client_key__isnull', False)),
+                        fields=('thread', 'client_key'),
+                        name='message_client_key_unique',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('order__gte', 0), ('step_order__gte', 0)),
+                        name='message_place_not_negative',
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ThreadParticipant',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('read_seq', models.BigIntegerField(default=0)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='thread_participations', to='agents_app.agent')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='chat_app.thread')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='thread_participations', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='thread_participations',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='participants',
+                        to='chat_app.thread',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='thread_participations',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('user', 'thread'), name='participant_user_once'
+                    ),
+                    models.UniqueConstraint(
+                        fields=('agent', 'thread'), name='participant_agent_once'
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(('agent__isnull', True), ('user__isnull', False)),
+                            models.Q(('agent__isnull', False), ('user__isnull', True)),
+                            _connector='OR',
+                        ),
+                        name='participant_is_user_or_agent',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Turn',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('success', 'Success'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='queued', max_length=7)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('queued', 'Queued'),
+                            ('running', 'Running'),
+                            ('success', 'Success'),
+                            ('failed', 'Failed'),
+                            ('stopped', 'Stopped'),
+                        ],
+                        default='queued',
+                        max_length=7,
+                    ),
+                ),
                 ('client_key', models.UUIDField(blank=True, null=True)),
                 ('attempt', models.PositiveIntegerField(default=0)),
                 ('lapses', models.PositiveSmallIntegerField(default=0)),
@@ -109,92 +348,98 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('error', models.TextField(blank=True)),
                 ('error_code', models.CharField(blank=True, max_length=64)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='turns', to='agents_app.agent')),
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='turn', to='chat_app.message')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='accounts.organisation')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='asked_turns', to='chat_app.message')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='turns', to=settings.AUTH_USER_MODEL)),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='chat_app.thread')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='turns',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'message',
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='turn',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='turns',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'prompt',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='asked_turns',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'requested_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='turns',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='turns',
+                        to='chat_app.thread',
+                    ),
+                ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(fields=['organisation', '-last_activity_at'], name='thread_by_activity'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['deleted_at'], name='thread_to_purge'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.search.SearchVector('title', config='simple'), name='thread_title_words'),
-        ),
-        migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'archived'])), name='thread_status_known'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['thread', 'seq'], name='message_changes'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['thread', 'order'], name='message_pending'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['user', 'agent', 'system', 'tool'])), name='message_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'success', 'failed'])), name='message_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('thread', 'order', 'step_order'), name='message_place_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_key__isnull', False)), fields=('thread', 'client_key'), name='message_client_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('order__gte', 0), ('step_order__gte', 0)), name='message_place_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='threadparticipant',
-            constraint=models.UniqueConstraint(fields=('user', 'thread'), name='participant_user_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='threadparticipant',
-            constraint=models.UniqueConstraint(fields=('agent', 'thread'), name='participant_agent_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='threadparticipant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('agent__isnull', True), ('user__isnull', False)), models.Q(('agent__isnull', False), ('user__isnull', True)), _connector='OR'), name='participant_is_user_or_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['created_at'], name='turn_ready'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_until'], name='turn_leased'),
-        ),
-        migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['thread'], name='turn_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'success', 'failed', 'stopped'])), name='turn_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_key__isnull', False)), fields=('organisation', 'client_key'), name='turn_client_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='turn_running_has_lease'),
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('status', 'queued')),
+                        fields=['created_at'],
+                        name='turn_ready',
+                    ),
+                    models.Index(
+                        condition=models.Q(('status', 'running')),
+                        fields=['lease_until'],
+                        name='turn_leased',
+                    ),
+                    models.Index(
+                        condition=models.Q(('status__in', ['queued', 'running'])),
+                        fields=['thread'],
+                        name='turn_open',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['queued', 'running', 'success', 'failed', 'stopped'])
+                        ),
+                        name='turn_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('client_key__isnull', False)),
+                        fields=('organisation', 'client_key'),
+                        name='turn_client_key_unique',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(('status', 'running'), _negated=True),
+                            ('lease_until__isnull', False),
+                            _connector='OR',
+                        ),
+                        name='turn_running_has_lease',
+                    ),
+                ],
+            },
         ),
     ]

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0002_agents_that_act'),
@@ -20,28 +19,80 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Escalation',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('reason', models.CharField(max_length=500)),
-                ('status', models.CharField(choices=[('waiting_for_human', 'Waits for a person'), ('taken', 'A person is in the thread'), ('closed', 'Handed back')], default='waiting_for_human', max_length=17)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('waiting_for_human', 'Waits for a person'),
+                            ('taken', 'A person is in the thread'),
+                            ('closed', 'Handed back'),
+                        ],
+                        default='waiting_for_human',
+                        max_length=17,
+                    ),
+                ),
                 ('taken_at', models.DateTimeField(blank=True, null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['waiting_for_human', 'taken', 'closed'])
+                        ),
+                        name='escalation_status_known',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Task',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('title', models.CharField(max_length=200)),
                 ('description', models.TextField(blank=True)),
-                ('priority', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High')], default='medium', max_length=6)),
+                (
+                    'priority',
+                    models.CharField(
+                        choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High')],
+                        default='medium',
+                        max_length=6,
+                    ),
+                ),
                 ('done_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('priority__in', ['low', 'medium', 'high'])),
+                        name='task_priority_known',
+                    )
+                ]
+            },
         ),
         migrations.RemoveConstraint(
             model_name='turn',
@@ -54,7 +105,13 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='message',
             name='turn',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='chat_app.turn'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='messages',
+                to='chat_app.turn',
+            ),
         ),
         migrations.AddField(
             model_name='thread',
@@ -64,17 +121,37 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='thread',
             name='handled_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='handled_threads', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='handled_threads',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='thread',
             name='parent',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='chat_app.thread'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='children',
+                to='chat_app.thread',
+            ),
         ),
         migrations.AddField(
             model_name='thread',
             name='routing',
-            field=models.CharField(choices=[('assigned', "The thread's agent"), ('router', 'A router model chooses'), ('similarity', 'The agent whose description is nearest')], default='assigned', max_length=10),
+            field=models.CharField(
+                choices=[
+                    ('assigned', "The thread's agent"),
+                    ('router', 'A router model chooses'),
+                    ('similarity', 'The agent whose description is nearest'),
+                ],
+                default='assigned',
+                max_length=10,
+            ),
         ),
         migrations.AddField(
             model_name='thread',
@@ -84,7 +161,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='thread',
             name='title_by',
-            field=models.CharField(choices=[('message', 'Message'), ('agent', 'Agent'), ('person', 'Person')], default='person', max_length=7),
+            field=models.CharField(
+                choices=[('message', 'Message'), ('agent', 'Agent'), ('person', 'Person')],
+                default='person',
+                max_length=7,
+            ),
         ),
         migrations.AddField(
             model_name='turn',
@@ -99,92 +180,170 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='turn',
             name='message',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.message'),
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.message'
+            ),
         ),
         migrations.AlterField(
             model_name='turn',
             name='status',
-            field=models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('waiting', 'Waiting'), ('success', 'Success'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='queued', max_length=7),
+            field=models.CharField(
+                choices=[
+                    ('queued', 'Queued'),
+                    ('running', 'Running'),
+                    ('waiting', 'Waiting'),
+                    ('success', 'Success'),
+                    ('failed', 'Failed'),
+                    ('stopped', 'Stopped'),
+                ],
+                default='queued',
+                max_length=7,
+            ),
         ),
         migrations.AddIndex(
             model_name='turn',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running', 'waiting'])), fields=['thread'], name='turn_open'),
+            index=models.Index(
+                condition=models.Q(('status__in', ['queued', 'running', 'waiting'])),
+                fields=['thread'],
+                name='turn_open',
+            ),
         ),
         migrations.AddConstraint(
             model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(('routing__in', ['assigned', 'router', 'similarity'])), name='thread_routing_known'),
+            constraint=models.CheckConstraint(
+                condition=models.Q(('routing__in', ['assigned', 'router', 'similarity'])),
+                name='thread_routing_known',
+            ),
         ),
         migrations.AddConstraint(
             model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(('title_by__in', ['message', 'agent', 'person'])), name='thread_title_by_known'),
+            constraint=models.CheckConstraint(
+                condition=models.Q(('title_by__in', ['message', 'agent', 'person'])),
+                name='thread_title_by_known',
+            ),
         ),
         migrations.AddConstraint(
             model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'waiting', 'success', 'failed', 'stopped'])), name='turn_status_known'),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ('status__in', ['queued', 'running', 'waiting', 'success', 'failed', 'stopped'])
+                ),
+                name='turn_status_known',
+            ),
         ),
         migrations.AddField(
             model_name='escalation',
             name='agent',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='escalations', to='agents_app.agent'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='escalations',
+                to='agents_app.agent',
+            ),
         ),
         migrations.AddField(
             model_name='escalation',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='escalations', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='escalations',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='escalation',
             name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='escalations', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='escalations',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='escalation',
             name='taken_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='taken_escalations', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='taken_escalations',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
             model_name='escalation',
             name='thread',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='escalations', to='chat_app.thread'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='escalations',
+                to='chat_app.thread',
+            ),
         ),
         migrations.AddField(
             model_name='task',
             name='agent',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tasks', to='agents_app.agent'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='tasks',
+                to='agents_app.agent',
+            ),
         ),
         migrations.AddField(
             model_name='task',
             name='organisation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to='accounts.organisation'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tasks',
+                to='accounts.organisation',
+            ),
         ),
         migrations.AddField(
             model_name='task',
             name='thread',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tasks', to='chat_app.thread'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='tasks',
+                to='chat_app.thread',
+            ),
         ),
         migrations.AddField(
             model_name='task',
             name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tasks', to=settings.AUTH_USER_MODEL),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='tasks',
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddIndex(
             model_name='escalation',
-            index=models.Index(condition=models.Q(('status__in', ['waiting_for_human', 'taken'])), fields=['organisation', 'created_at'], name='escalation_waiting'),
+            index=models.Index(
+                condition=models.Q(('status__in', ['waiting_for_human', 'taken'])),
+                fields=['organisation', 'created_at'],
+                name='escalation_waiting',
+            ),
         ),
         migrations.AddConstraint(
             model_name='escalation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting_for_human', 'taken', 'closed'])), name='escalation_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='escalation',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['waiting_for_human', 'taken'])), fields=('thread',), name='escalation_open_once'),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(('status__in', ['waiting_for_human', 'taken'])),
+                fields=('thread',),
+                name='escalation_open_once',
+            ),
         ),
         migrations.AddIndex(
             model_name='task',
-            index=models.Index(condition=models.Q(('done_at', None)), fields=['user', 'organisation', 'created_at'], name='task_to_do'),
-        ),
-        migrations.AddConstraint(
-            model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', ['low', 'medium', 'high'])), name='task_priority_known'),
+            index=models.Index(
+                condition=models.Q(('done_at', None)),
+                fields=['user', 'organisation', 'created_at'],
+                name='task_to_do',
+            ),
         ),
     ]

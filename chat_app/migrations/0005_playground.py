@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0002_agents_that_act'),
@@ -21,54 +20,221 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='InputSet',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='input_sets', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='input_sets', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='input_sets',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='input_sets',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('organisation', 'name'),
+                        name='input_set_name_unique_in_organisation',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='SavedInput',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('position', models.PositiveIntegerField()),
                 ('text', models.TextField()),
                 ('expected', models.TextField(blank=True)),
-                ('check_by', models.CharField(choices=[('none', 'Not checked'), ('contains', 'Contains'), ('exact', 'Is exactly'), ('regex', 'Matches the pattern')], default='none', max_length=8)),
-                ('input_set', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='chat_app.inputset')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='saved_inputs', to='accounts.organisation')),
+                (
+                    'check_by',
+                    models.CharField(
+                        choices=[
+                            ('none', 'Not checked'),
+                            ('contains', 'Contains'),
+                            ('exact', 'Is exactly'),
+                            ('regex', 'Matches the pattern'),
+                        ],
+                        default='none',
+                        max_length=8,
+                    ),
+                ),
+                (
+                    'input_set',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='inputs',
+                        to='chat_app.inputset',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='saved_inputs',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('check_by__in', ['none', 'contains', 'exact', 'regex'])
+                        ),
+                        name='saved_input_check_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('input_set', 'position'), name='saved_input_place'
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Trial',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('kind', models.CharField(choices=[('run', 'Run'), ('comparison', 'Comparison')], default='run', max_length=10)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('run', 'Run'), ('comparison', 'Comparison')],
+                        default='run',
+                        max_length=10,
+                    ),
+                ),
                 ('code_name', models.CharField(blank=True, max_length=120)),
                 ('agent_name', models.CharField(blank=True, max_length=120)),
                 ('prompt', models.TextField(blank=True)),
                 ('options', models.JSONField(blank=True, default=dict)),
                 ('versions', models.JSONField(blank=True, default=list)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trials', to='agents_app.agent')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trials', to=settings.AUTH_USER_MODEL)),
-                ('input_set', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trials', to='chat_app.inputset')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='accounts.organisation')),
-                ('thread', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='chat_app.thread')),
-                ('turn', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trials', to='chat_app.turn')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='trials',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='trials',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'input_set',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='trials',
+                        to='chat_app.inputset',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='trials',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='trials',
+                        to='chat_app.thread',
+                    ),
+                ),
+                (
+                    'turn',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='trials',
+                        to='chat_app.turn',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['organisation', 'kind', '-created_at'], name='trial_newest'
+                    )
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['run', 'comparison'])),
+                        name='trial_kind_known',
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='TrialAnswer',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -77,8 +243,33 @@ class Migration(migrations.Migration):
                 ('model', models.CharField(blank=True, max_length=120)),
                 ('prompt', models.TextField(blank=True)),
                 ('expected', models.TextField(blank=True)),
-                ('check_by', models.CharField(choices=[('none', 'Not checked'), ('contains', 'Contains'), ('exact', 'Is exactly'), ('regex', 'Matches the pattern')], default='none', max_length=8)),
-                ('status', models.CharField(choices=[('queued', 'Waits'), ('running', 'Is being answered'), ('success', 'Done'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='queued', max_length=7)),
+                (
+                    'check_by',
+                    models.CharField(
+                        choices=[
+                            ('none', 'Not checked'),
+                            ('contains', 'Contains'),
+                            ('exact', 'Is exactly'),
+                            ('regex', 'Matches the pattern'),
+                        ],
+                        default='none',
+                        max_length=8,
+                    ),
+                ),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('queued', 'Waits'),
+                            ('running', 'Is being answered'),
+                            ('success', 'Done'),
+                            ('failed', 'Failed'),
+                            ('stopped', 'Stopped'),
+                        ],
+                        default='queued',
+                        max_length=7,
+                    ),
+                ),
                 ('text', models.TextField(blank=True)),
                 ('reasoning', models.TextField(blank=True)),
                 ('tools', models.JSONField(blank=True, default=list)),
@@ -92,43 +283,58 @@ class Migration(migrations.Migration):
                 ('cost_micros', models.BigIntegerField(blank=True, null=True)),
                 ('duration_ms', models.PositiveIntegerField(default=0)),
                 ('first_token_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('calls', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, size=None)),
+                (
+                    'calls',
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(), blank=True, default=list, size=None
+                    ),
+                ),
                 ('passed', models.BooleanField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trial_answers', to='accounts.organisation')),
-                ('trial', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='chat_app.trial')),
-                ('work', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trial_answer', to='workflows.workitem')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='trial_answers',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'trial',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='answers',
+                        to='chat_app.trial',
+                    ),
+                ),
+                (
+                    'work',
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='trial_answer',
+                        to='workflows.workitem',
+                    ),
+                ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='inputset',
-            constraint=models.UniqueConstraint(fields=('organisation', 'name'), name='input_set_name_unique_in_organisation'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedinput',
-            constraint=models.CheckConstraint(condition=models.Q(('check_by__in', ['none', 'contains', 'exact', 'regex'])), name='saved_input_check_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='savedinput',
-            constraint=models.UniqueConstraint(fields=('input_set', 'position'), name='saved_input_place'),
-        ),
-        migrations.AddIndex(
-            model_name='trial',
-            index=models.Index(fields=['organisation', 'kind', '-created_at'], name='trial_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='trial',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['run', 'comparison'])), name='trial_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='trialanswer',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'success', 'failed', 'stopped'])), name='trial_answer_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='trialanswer',
-            constraint=models.CheckConstraint(condition=models.Q(('check_by__in', ['none', 'contains', 'exact', 'regex'])), name='trial_answer_check_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='trialanswer',
-            constraint=models.UniqueConstraint(fields=('trial', 'position', 'side'), name='trial_place'),
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['queued', 'running', 'success', 'failed', 'stopped'])
+                        ),
+                        name='trial_answer_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('check_by__in', ['none', 'contains', 'exact', 'regex'])
+                        ),
+                        name='trial_answer_check_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('trial', 'position', 'side'), name='trial_place'
+                    ),
+                ]
+            },
         ),
     ]

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0004_documents'),
@@ -24,83 +23,239 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Canvas',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('title', models.CharField(blank=True, max_length=120)),
-                ('kind', models.CharField(choices=[('markdown', 'Text (Markdown)'), ('code', 'Code')], default='markdown', max_length=8)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('markdown', 'Text (Markdown)'), ('code', 'Code')],
+                        default='markdown',
+                        max_length=8,
+                    ),
+                ),
                 ('language', models.CharField(blank=True, max_length=30)),
                 ('text', models.TextField(blank=True)),
                 ('version', models.PositiveIntegerField(default=1)),
                 ('seq', models.BigIntegerField(default=0)),
                 ('author_name', models.CharField(blank=True, max_length=120)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='canvases', to='accounts.organisation')),
-                ('thread', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='canvas', to='chat_app.thread')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='canvases',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='canvas',
+                        to='chat_app.thread',
+                    ),
+                ),
             ],
             options={
                 'verbose_name_plural': 'canvases',
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['markdown', 'code'])),
+                        name='canvas_kind_known',
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
             name='CanvasVersion',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('number', models.PositiveIntegerField()),
                 ('title', models.CharField(blank=True, max_length=120)),
-                ('kind', models.CharField(choices=[('markdown', 'Text (Markdown)'), ('code', 'Code')], max_length=8)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('markdown', 'Text (Markdown)'), ('code', 'Code')], max_length=8
+                    ),
+                ),
                 ('language', models.CharField(blank=True, max_length=30)),
                 ('text', models.TextField(blank=True)),
                 ('author_name', models.CharField(blank=True, max_length=120)),
                 ('restored_from', models.PositiveIntegerField(blank=True, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='canvas_versions', to='agents_app.agent')),
-                ('canvas', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='chat_app.canvas')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='canvas_versions', to='chat_app.message')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='canvas_versions', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='canvas_versions', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='canvas_versions',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'canvas',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='versions',
+                        to='chat_app.canvas',
+                    ),
+                ),
+                (
+                    'message',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='canvas_versions',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='canvas_versions',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='canvas_versions',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['markdown', 'code'])),
+                        name='canvas_version_kind_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('canvas', 'number'), name='canvas_version_once'
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='ThreadEdit',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('actor_name', models.CharField(blank=True, max_length=120)),
-                ('kind', models.CharField(choices=[('create', 'began the canvas'), ('edit', 'changed a passage'), ('rewrite', 'wrote it anew'), ('restore', 'restored an earlier version')], max_length=7)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('create', 'began the canvas'),
+                            ('edit', 'changed a passage'),
+                            ('rewrite', 'wrote it anew'),
+                            ('restore', 'restored an earlier version'),
+                        ],
+                        max_length=7,
+                    ),
+                ),
                 ('before', models.TextField(blank=True)),
                 ('after', models.TextField(blank=True)),
                 ('position', models.PositiveIntegerField(default=0)),
                 ('length', models.PositiveIntegerField(default=0)),
                 ('version', models.PositiveIntegerField()),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='thread_edits', to='agents_app.agent')),
-                ('canvas', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='edits', to='chat_app.canvas')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='thread_edits', to='chat_app.message')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='thread_edits', to='accounts.organisation')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='edits', to='chat_app.thread')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='thread_edits', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='thread_edits',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'canvas',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='edits',
+                        to='chat_app.canvas',
+                    ),
+                ),
+                (
+                    'message',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='thread_edits',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='thread_edits',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='edits',
+                        to='chat_app.thread',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='thread_edits',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='canvas',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['markdown', 'code'])), name='canvas_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='canvasversion',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['markdown', 'code'])), name='canvas_version_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='canvasversion',
-            constraint=models.UniqueConstraint(fields=('canvas', 'number'), name='canvas_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='threadedit',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['create', 'edit', 'rewrite', 'restore'])), name='thread_edit_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='threadedit',
-            constraint=models.UniqueConstraint(fields=('thread', 'version'), name='thread_edit_once'),
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['create', 'edit', 'rewrite', 'restore'])),
+                        name='thread_edit_kind_known',
+                    ),
+                    models.UniqueConstraint(fields=('thread', 'version'), name='thread_edit_once'),
+                ]
+            },
         ),
     ]

@@ -47,7 +47,6 @@ def index_known_messages(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ('accounts', '0002_agents_that_act'),
         ('agents_app', '0007_knowledge'),
@@ -58,33 +57,87 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SearchEntry',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
-                ('kind', models.CharField(choices=[('message', 'Message'), ('edit', 'Edit')], max_length=7)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[('message', 'Message'), ('edit', 'Edit')], max_length=7
+                    ),
+                ),
                 ('order', models.BigIntegerField()),
                 ('step_order', models.BigIntegerField(default=0)),
                 ('said_at', models.DateTimeField()),
                 ('hidden', models.BooleanField(default=False)),
                 ('content_hash', models.CharField(max_length=64)),
                 ('tsv', django.contrib.postgres.search.SearchVectorField()),
-                ('edit', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.threadedit')),
-                ('message', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.message')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.thread')),
+                (
+                    'edit',
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='chat_app.threadedit',
+                    ),
+                ),
+                (
+                    'message',
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='chat_app.message',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'thread',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='+',
+                        to='chat_app.thread',
+                    ),
+                ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='searchentry',
-            index=models.Index(fields=['organisation', 'thread', 'order'], name='entry_of_thread'),
-        ),
-        migrations.AddConstraint(
-            model_name='searchentry',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['message', 'edit'])), name='entry_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='searchentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('edit', None), ('kind', 'message'), ('message__isnull', False)), models.Q(('edit__isnull', False), ('kind', 'edit'), ('message', None)), _connector='OR'), name='entry_of_one_thing'),
+            options={
+                'indexes': [
+                    models.Index(fields=['organisation', 'thread', 'order'], name='entry_of_thread')
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('kind__in', ['message', 'edit'])),
+                        name='entry_kind_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ('edit', None), ('kind', 'message'), ('message__isnull', False)
+                            ),
+                            models.Q(('edit__isnull', False), ('kind', 'edit'), ('message', None)),
+                            _connector='OR',
+                        ),
+                        name='entry_of_one_thing',
+                    ),
+                ],
+            },
         ),
         migrations.SeparateDatabaseAndState(
             database_operations=[VectorTable('chat_app_entryembedding', 'chat_app_searchentry')],
@@ -92,12 +145,45 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name='EntryEmbedding',
                     fields=[
-                        ('pk', models.CompositePrimaryKey('space_id', 'organisation_id', 'item_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                        (
+                            'pk',
+                            models.CompositePrimaryKey(
+                                'space_id',
+                                'organisation_id',
+                                'item_id',
+                                blank=True,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
                         ('content_hash', models.CharField(max_length=64)),
                         ('v', pgvector.django.halfvec.HalfVectorField()),
-                        ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-                        ('space', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents_app.embeddingspace')),
-                        ('item', models.ForeignKey(db_column='item_id', on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chat_app.searchentry')),
+                        (
+                            'organisation',
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='accounts.organisation',
+                            ),
+                        ),
+                        (
+                            'space',
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='agents_app.embeddingspace',
+                            ),
+                        ),
+                        (
+                            'item',
+                            models.ForeignKey(
+                                db_column='item_id',
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name='+',
+                                to='chat_app.searchentry',
+                            ),
+                        ),
                     ],
                     options={
                         'db_table': 'chat_app_entryembedding',

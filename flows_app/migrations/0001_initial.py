@@ -10,7 +10,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -24,7 +23,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Course',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -32,43 +39,148 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True)),
                 ('in_order', models.BooleanField(default=True)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_courses', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='courses', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='created_courses',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='courses',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        models.F('organisation'),
+                        django.db.models.functions.text.Lower('name'),
+                        condition=models.Q(('archived_at', None)),
+                        name='course_name_once',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Flow',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('description', models.TextField(blank=True)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_flows', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='flows', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='created_flows',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='flows',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        models.F('organisation'),
+                        django.db.models.functions.text.Lower('name'),
+                        condition=models.Q(('archived_at', None)),
+                        name='flow_name_once',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='CourseFlow',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('position', models.PositiveIntegerField()),
-                ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='course_flows', to='flows_app.course')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='course_flows', to='accounts.organisation')),
-                ('flow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='in_courses', to='flows_app.flow')),
+                (
+                    'course',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='course_flows',
+                        to='flows_app.course',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='course_flows',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'flow',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='in_courses',
+                        to='flows_app.flow',
+                    ),
+                ),
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('course', 'flow'), name='course_flow_once'),
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable['DEFERRED'],
+                        fields=('course', 'position'),
+                        name='course_position_once',
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
             name='FlowRevision',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -76,59 +188,223 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(default=1)),
                 ('completion_message', models.TextField(blank=True)),
                 ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('flow', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='flows_app.flow')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='flow_revisions', to='accounts.organisation')),
-                ('published_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'flow',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='revisions',
+                        to='flows_app.flow',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='flow_revisions',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'published_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('flow', 'number'), name='flow_revision_number_once'
+                    )
+                ]
+            },
         ),
         migrations.AddField(
             model_name='flow',
             name='draft',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='draft_of', to='flows_app.flowrevision'),
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='draft_of',
+                to='flows_app.flowrevision',
+            ),
         ),
         migrations.AddField(
             model_name='flow',
             name='published',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='published_of', to='flows_app.flowrevision'),
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name='published_of',
+                to='flows_app.flowrevision',
+            ),
         ),
         migrations.CreateModel(
             name='FlowStep',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('key', models.UUIDField(default=one_project.common.ids.new_id)),
                 ('position', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('reading', 'Reading'), ('checklist', 'Checklist'), ('form', 'Form'), ('file', 'File'), ('chat', 'Chat with an agent'), ('agent_task', 'Task for an agent'), ('approval', 'Approval'), ('workflow', 'Workflow')], max_length=10)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('reading', 'Reading'),
+                            ('checklist', 'Checklist'),
+                            ('form', 'Form'),
+                            ('file', 'File'),
+                            ('chat', 'Chat with an agent'),
+                            ('agent_task', 'Task for an agent'),
+                            ('approval', 'Approval'),
+                            ('workflow', 'Workflow'),
+                        ],
+                        max_length=10,
+                    ),
+                ),
                 ('name', models.CharField(max_length=120)),
                 ('content', models.TextField(blank=True)),
                 ('is_required', models.BooleanField(default=True)),
-                ('prerequisites', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, size=None)),
+                (
+                    'prerequisites',
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(), blank=True, default=list, size=None
+                    ),
+                ),
                 ('due_days', models.PositiveIntegerField(blank=True, null=True)),
                 ('needs_review', models.BooleanField(default=False)),
                 ('four_eyes', models.BooleanField(default=False)),
                 ('review_hours', models.PositiveIntegerField(blank=True, null=True)),
                 ('settings', models.JSONField(blank=True, default=dict)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='flow_steps', to='agents_app.agent')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='flow_steps', to='accounts.organisation')),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='flows_app.flowrevision')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='flow_steps',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='flow_steps',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'revision',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='steps',
+                        to='flows_app.flowrevision',
+                    ),
+                ),
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'kind__in',
+                                [
+                                    'reading',
+                                    'checklist',
+                                    'form',
+                                    'file',
+                                    'chat',
+                                    'agent_task',
+                                    'approval',
+                                    'workflow',
+                                ],
+                            )
+                        ),
+                        name='flow_step_kind_known',
+                    ),
+                    models.UniqueConstraint(fields=('revision', 'key'), name='flow_step_key_once'),
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable['DEFERRED'],
+                        fields=('revision', 'position'),
+                        name='flow_step_position_once',
+                    ),
+                    models.UniqueConstraint(
+                        models.F('revision'),
+                        django.db.models.functions.text.Lower('name'),
+                        name='flow_step_name_once',
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
             name='Lesson',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('step_name', models.CharField(blank=True, max_length=120)),
                 ('step_key', models.UUIDField(blank=True, null=True)),
-                ('role', models.CharField(blank=True, choices=[('owner', 'Owner'), ('admin', 'Admin'), ('staff', 'Staff'), ('member', 'Member')], max_length=8)),
-                ('resolution', models.CharField(choices=[('snapshot', 'Who belongs to it now'), ('live', 'Who belongs to it, also later'), ('queue', 'One of them takes it')], default='snapshot', max_length=8)),
+                (
+                    'role',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('owner', 'Owner'),
+                            ('admin', 'Admin'),
+                            ('staff', 'Staff'),
+                            ('member', 'Member'),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    'resolution',
+                    models.CharField(
+                        choices=[
+                            ('snapshot', 'Who belongs to it now'),
+                            ('live', 'Who belongs to it, also later'),
+                            ('queue', 'One of them takes it'),
+                        ],
+                        default='snapshot',
+                        max_length=8,
+                    ),
+                ),
                 ('assigned_at', models.DateTimeField()),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('follow_up_at', models.DateTimeField(blank=True, null=True)),
@@ -136,19 +412,149 @@ class Migration(migrations.Migration):
                 ('note', models.TextField(blank=True)),
                 ('request_id', models.CharField(blank=True, max_length=64, null=True)),
                 ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lessons', to='agents_app.agent')),
-                ('assigned_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='assigned_lessons', to=settings.AUTH_USER_MODEL)),
-                ('course', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lessons', to='flows_app.course')),
-                ('flow', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lessons', to='flows_app.flow')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lessons', to='accounts.organisation')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lessons', to='accounts.team')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lessons', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lessons',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'assigned_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='assigned_lessons',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'course',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lessons',
+                        to='flows_app.course',
+                    ),
+                ),
+                (
+                    'flow',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lessons',
+                        to='flows_app.flow',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='lessons',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'team',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lessons',
+                        to='accounts.team',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lessons',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['organisation', '-assigned_at'], name='lesson_newest'),
+                    models.Index(
+                        condition=models.Q(('resolution', 'live'), ('withdrawn_at', None)),
+                        fields=['organisation', 'role', 'team'],
+                        name='lesson_live',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(('course__isnull', True), ('flow__isnull', False)),
+                            models.Q(
+                                ('course__isnull', False),
+                                ('flow__isnull', True),
+                                ('step_key__isnull', True),
+                            ),
+                            _connector='OR',
+                        ),
+                        name='lesson_of_flow_or_course',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ('agent__isnull', True),
+                                ('role', ''),
+                                ('team__isnull', True),
+                                ('user__isnull', False),
+                            ),
+                            models.Q(
+                                ('agent__isnull', False),
+                                ('role', ''),
+                                ('team__isnull', True),
+                                ('user__isnull', True),
+                            ),
+                            models.Q(
+                                ('agent__isnull', True),
+                                ('role__in', ['owner', 'admin', 'staff', 'member']),
+                                ('team__isnull', True),
+                                ('user__isnull', True),
+                            ),
+                            models.Q(
+                                ('agent__isnull', True),
+                                ('role', ''),
+                                ('team__isnull', False),
+                                ('user__isnull', True),
+                            ),
+                            _connector='OR',
+                        ),
+                        name='lesson_to_one_principal',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('resolution__in', ['snapshot', 'live', 'queue'])),
+                        name='lesson_resolution_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'request_id'), name='lesson_request_once'
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='LessonTarget',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -161,43 +567,307 @@ class Migration(migrations.Migration):
                 ('follow_up_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('ended', models.CharField(blank=True, max_length=20)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lesson_targets', to='agents_app.agent')),
-                ('flow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='targets', to='flows_app.flow')),
-                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='targets', to='flows_app.lesson')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lesson_targets', to='accounts.organisation')),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='targets', to='flows_app.flowrevision')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lesson_targets', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lesson_targets',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'flow',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='targets',
+                        to='flows_app.flow',
+                    ),
+                ),
+                (
+                    'lesson',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='targets',
+                        to='flows_app.lesson',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='lesson_targets',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'revision',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='targets',
+                        to='flows_app.flowrevision',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='lesson_targets',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['flow', 'ended_at'], name='lesson_target_of_flow'),
+                    models.Index(
+                        condition=models.Q(('due_at__isnull', False), ('ended_at', None)),
+                        fields=['organisation', 'due_at'],
+                        name='lesson_target_due',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('user', None), ('agent', None), _connector='OR'),
+                        name='lesson_target_one_assignee',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('ended_at', None), ('user__isnull', False)),
+                        fields=('user', 'flow', 'step_key'),
+                        name='lesson_target_of_user_once',
+                        nulls_distinct=False,
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('agent__isnull', False), ('ended_at', None)),
+                        fields=('agent', 'flow', 'step_key'),
+                        name='lesson_target_of_agent_once',
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='FlowProgress',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('seq', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('assigned', 'Assigned'), ('status', 'Status'), ('due', 'Due date'), ('review', 'Review'), ('reassigned', 'Reassigned'), ('revision', 'Moved to another revision'), ('ended', 'Ended')], default='status', max_length=10)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('assigned', 'Assigned'),
+                            ('status', 'Status'),
+                            ('due', 'Due date'),
+                            ('review', 'Review'),
+                            ('reassigned', 'Reassigned'),
+                            ('revision', 'Moved to another revision'),
+                            ('ended', 'Ended'),
+                        ],
+                        default='status',
+                        max_length=10,
+                    ),
+                ),
                 ('step_key', models.UUIDField(blank=True, null=True)),
                 ('step_name', models.CharField(blank=True, max_length=120)),
-                ('actor_type', models.CharField(choices=[('user', 'User'), ('agent', 'Agent'), ('system', 'System')], max_length=6)),
-                ('from_status', models.CharField(blank=True, choices=[('Not Started', 'Not Started'), ('In Progress', 'In Progress'), ('Completed', 'Completed'), ('Blocked', 'Blocked'), ('Skipped', 'Skipped')], max_length=11)),
-                ('status', models.CharField(blank=True, choices=[('Not Started', 'Not Started'), ('In Progress', 'In Progress'), ('Completed', 'Completed'), ('Blocked', 'Blocked'), ('Skipped', 'Skipped')], max_length=11)),
+                (
+                    'actor_type',
+                    models.CharField(
+                        choices=[('user', 'User'), ('agent', 'Agent'), ('system', 'System')],
+                        max_length=6,
+                    ),
+                ),
+                (
+                    'from_status',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('Not Started', 'Not Started'),
+                            ('In Progress', 'In Progress'),
+                            ('Completed', 'Completed'),
+                            ('Blocked', 'Blocked'),
+                            ('Skipped', 'Skipped'),
+                        ],
+                        max_length=11,
+                    ),
+                ),
+                (
+                    'status',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('Not Started', 'Not Started'),
+                            ('In Progress', 'In Progress'),
+                            ('Completed', 'Completed'),
+                            ('Blocked', 'Blocked'),
+                            ('Skipped', 'Skipped'),
+                        ],
+                        max_length=11,
+                    ),
+                ),
                 ('reason', models.TextField(blank=True)),
                 ('notes', models.TextField(blank=True)),
                 ('request_id', models.CharField(blank=True, max_length=64, null=True)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='said_progress', to=settings.AUTH_USER_MODEL)),
-                ('actor_agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='said_progress', to='agents_app.agent')),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='flow_progress', to='agents_app.agent')),
-                ('flow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='progress_log', to='flows_app.flow')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='flow_progress', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='flow_progress', to=settings.AUTH_USER_MODEL)),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='log', to='flows_app.lessontarget')),
+                (
+                    'actor',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='said_progress',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'actor_agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='said_progress',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='flow_progress',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'flow',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='progress_log',
+                        to='flows_app.flow',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='flow_progress',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='flow_progress',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='log',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['flow', 'step_key', 'created_at'], name='flow_progress_of_step'
+                    )
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'kind__in',
+                                [
+                                    'assigned',
+                                    'status',
+                                    'due',
+                                    'review',
+                                    'reassigned',
+                                    'revision',
+                                    'ended',
+                                ],
+                            )
+                        ),
+                        name='flow_progress_kind_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('actor_type__in', ['user', 'agent', 'system'])),
+                        name='flow_progress_actor_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                (
+                                    'from_status__in',
+                                    [
+                                        'Not Started',
+                                        'In Progress',
+                                        'Completed',
+                                        'Blocked',
+                                        'Skipped',
+                                    ],
+                                ),
+                                ('kind', 'status'),
+                                (
+                                    'status__in',
+                                    [
+                                        'Not Started',
+                                        'In Progress',
+                                        'Completed',
+                                        'Blocked',
+                                        'Skipped',
+                                    ],
+                                ),
+                            ),
+                            models.Q(
+                                models.Q(('kind', 'status'), _negated=True),
+                                ('from_status', ''),
+                                ('status', ''),
+                            ),
+                            _connector='OR',
+                        ),
+                        name='flow_progress_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('target', 'seq'), name='flow_progress_seq_once'
+                    ),
+                    models.UniqueConstraint(
+                        fields=('target', 'request_id'), name='flow_progress_request_once'
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Comment',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -207,70 +877,338 @@ class Migration(migrations.Migration):
                 ('edited_at', models.DateTimeField(blank=True, null=True)),
                 ('deleted_at', models.DateTimeField(blank=True, null=True)),
                 ('request_id', models.CharField(blank=True, max_length=64, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lesson_comments', to='agents_app.agent')),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lesson_comments', to=settings.AUTH_USER_MODEL)),
-                ('mentions', models.ManyToManyField(blank=True, related_name='mentioned_in_comments', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lesson_comments', to='accounts.organisation')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='flows_app.lessontarget')),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='lesson_comments',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'author',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='lesson_comments',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'mentions',
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name='mentioned_in_comments',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='lesson_comments',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='comments',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['target', 'created_at'], name='comment_of_target')
+                ],
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('target', 'request_id'), name='comment_request_once'
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Notice',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
-                ('kind', models.CharField(choices=[('assigned', 'New for you'), ('reassigned', 'Given to somebody else'), ('mention', 'You were mentioned'), ('review', 'Waiting for your review'), ('approved', 'Approved'), ('rejected', 'Sent back'), ('blocked', 'Blocked'), ('reminder', 'Reminder'), ('digest', 'Your work')], max_length=10)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('assigned', 'New for you'),
+                            ('reassigned', 'Given to somebody else'),
+                            ('mention', 'You were mentioned'),
+                            ('review', 'Waiting for your review'),
+                            ('approved', 'Approved'),
+                            ('rejected', 'Sent back'),
+                            ('blocked', 'Blocked'),
+                            ('reminder', 'Reminder'),
+                            ('digest', 'Your work'),
+                        ],
+                        max_length=10,
+                    ),
+                ),
                 ('text', models.CharField(max_length=300)),
                 ('url', models.CharField(max_length=200)),
                 ('read_at', models.DateTimeField(blank=True, null=True)),
                 ('mail_at', models.DateTimeField(blank=True, null=True)),
                 ('mailed_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lesson_notices', to='accounts.organisation')),
-                ('target', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='flows_app.lessontarget')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lesson_notices', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='lesson_notices',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notices',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='lesson_notices',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['user', 'organisation', '-created_at'], name='notice_newest'
+                    ),
+                    models.Index(
+                        condition=models.Q(('mailed_at', None)),
+                        fields=['mail_at'],
+                        name='notice_to_mail',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'kind__in',
+                                [
+                                    'assigned',
+                                    'reassigned',
+                                    'mention',
+                                    'review',
+                                    'approved',
+                                    'rejected',
+                                    'blocked',
+                                    'reminder',
+                                    'digest',
+                                ],
+                            )
+                        ),
+                        name='notice_kind_known',
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Reminder',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('step_key', models.UUIDField(blank=True, null=True)),
-                ('kind', models.CharField(choices=[('week_before', 'A week before'), ('day_before', 'The day before'), ('due', 'On the day'), ('overdue', 'Three days after'), ('follow_up', 'On the follow-up day')], max_length=11)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('week_before', 'A week before'),
+                            ('day_before', 'The day before'),
+                            ('due', 'On the day'),
+                            ('overdue', 'Three days after'),
+                            ('follow_up', 'On the follow-up day'),
+                        ],
+                        max_length=11,
+                    ),
+                ),
                 ('due_at', models.DateTimeField()),
-                ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reminders', to='flows_app.notice')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='accounts.organisation')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='flows_app.lessontarget')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to=settings.AUTH_USER_MODEL)),
+                (
+                    'notice',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='reminders',
+                        to='flows_app.notice',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='reminders',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='reminders',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='reminders',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'kind__in',
+                                ['week_before', 'day_before', 'due', 'overdue', 'follow_up'],
+                            )
+                        ),
+                        name='reminder_kind_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('target', 'step_key', 'user', 'kind', 'due_at'),
+                        name='reminder_once',
+                        nulls_distinct=False,
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='ReminderWish',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('reminders', models.BooleanField(default=True)),
-                ('mailing', models.CharField(choices=[('at_once', 'At once'), ('digest', 'Once a day, together'), ('never', 'Never')], default='at_once', max_length=7)),
+                (
+                    'mailing',
+                    models.CharField(
+                        choices=[
+                            ('at_once', 'At once'),
+                            ('digest', 'Once a day, together'),
+                            ('never', 'Never'),
+                        ],
+                        default='at_once',
+                        max_length=7,
+                    ),
+                ),
                 ('digest_hour', models.PositiveSmallIntegerField(default=8)),
                 ('quiet_from', models.PositiveSmallIntegerField(default=20)),
                 ('quiet_to', models.PositiveSmallIntegerField(default=7)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminder_wishes', to='accounts.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminder_wishes', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='reminder_wishes',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='reminder_wishes',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('mailing__in', ['at_once', 'digest', 'never'])),
+                        name='reminder_wish_mailing_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('digest_hour__lt', 24), ('quiet_from__lt', 24), ('quiet_to__lt', 24)
+                        ),
+                        name='reminder_wish_hours',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'user'), name='reminder_wish_once'
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='StepState',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('step_key', models.UUIDField()),
-                ('status', models.CharField(choices=[('Not Started', 'Not Started'), ('In Progress', 'In Progress'), ('Completed', 'Completed'), ('Blocked', 'Blocked'), ('Skipped', 'Skipped')], default='Not Started', max_length=11)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('Not Started', 'Not Started'),
+                            ('In Progress', 'In Progress'),
+                            ('Completed', 'Completed'),
+                            ('Blocked', 'Blocked'),
+                            ('Skipped', 'Skipped'),
+                        ],
+                        default='Not Started',
+                        max_length=11,
+                    ),
+                ),
                 ('version', models.PositiveIntegerField(default=0)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('completed_at', models.DateTimeField(blank=True, null=True)),
@@ -280,22 +1218,107 @@ class Migration(migrations.Migration):
                 ('notes', models.TextField(blank=True)),
                 ('work', models.JSONField(blank=True, default=dict)),
                 ('proposed', models.TextField(blank=True)),
-                ('changed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('changed_by_agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents_app.agent')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='step_states', to='accounts.organisation')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='states', to='flows_app.lessontarget')),
+                (
+                    'changed_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'changed_by_agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='step_states',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='states',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['organisation', 'status', '-changed_at'], name='step_state_board'
+                    )
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                ['Not Started', 'In Progress', 'Completed', 'Blocked', 'Skipped'],
+                            )
+                        ),
+                        name='step_state_status_known',
+                    ),
+                    models.UniqueConstraint(fields=('target', 'step_key'), name='step_state_once'),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(('completed_at__isnull', False), ('status', 'Completed')),
+                            models.Q(
+                                models.Q(('status', 'Completed'), _negated=True),
+                                ('completed_at', None),
+                            ),
+                            _connector='OR',
+                        ),
+                        name='step_state_completed_at',
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Submission',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('step_key', models.UUIDField()),
                 ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('queued', 'Waiting for the agent'), ('running', 'The agent is at work'), ('awaiting_review', 'Waiting for a review'), ('approved', 'Approved'), ('edited', 'Approved with changes'), ('rejected', 'Sent back'), ('expired', 'Overtaken'), ('failed', 'Failed')], max_length=15)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('queued', 'Waiting for the agent'),
+                            ('running', 'The agent is at work'),
+                            ('awaiting_review', 'Waiting for a review'),
+                            ('approved', 'Approved'),
+                            ('edited', 'Approved with changes'),
+                            ('rejected', 'Sent back'),
+                            ('expired', 'Overtaken'),
+                            ('failed', 'Failed'),
+                        ],
+                        max_length=15,
+                    ),
+                ),
                 ('state_version', models.PositiveIntegerField(default=0)),
                 ('thread_id', models.UUIDField(blank=True, null=True)),
                 ('task', models.TextField(blank=True)),
@@ -309,193 +1332,115 @@ class Migration(migrations.Migration):
                 ('submitted_at', models.DateTimeField(blank=True, null=True)),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True)),
                 ('reminded_at', models.DateTimeField(blank=True, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='agents_app.agent')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='submissions', to='accounts.organisation')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reviewed_submissions', to=settings.AUTH_USER_MODEL)),
-                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workflows.workflowrun')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='submissions', to='flows_app.lessontarget')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to=settings.AUTH_USER_MODEL)),
+                (
+                    'agent',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='submissions',
+                        to='agents_app.agent',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='submissions',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'requested_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'reviewed_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='reviewed_submissions',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'run',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to='workflows.workflowrun',
+                    ),
+                ),
+                (
+                    'target',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='submissions',
+                        to='flows_app.lessontarget',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name='submissions',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='course',
-            constraint=models.UniqueConstraint(models.F('organisation'), django.db.models.functions.text.Lower('name'), condition=models.Q(('archived_at', None)), name='course_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='courseflow',
-            constraint=models.UniqueConstraint(fields=('course', 'flow'), name='course_flow_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='courseflow',
-            constraint=models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('course', 'position'), name='course_position_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowrevision',
-            constraint=models.UniqueConstraint(fields=('flow', 'number'), name='flow_revision_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flow',
-            constraint=models.UniqueConstraint(models.F('organisation'), django.db.models.functions.text.Lower('name'), condition=models.Q(('archived_at', None)), name='flow_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowstep',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['reading', 'checklist', 'form', 'file', 'chat', 'agent_task', 'approval', 'workflow'])), name='flow_step_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowstep',
-            constraint=models.UniqueConstraint(fields=('revision', 'key'), name='flow_step_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowstep',
-            constraint=models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('revision', 'position'), name='flow_step_position_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowstep',
-            constraint=models.UniqueConstraint(models.F('revision'), django.db.models.functions.text.Lower('name'), name='flow_step_name_once'),
-        ),
-        migrations.AddIndex(
-            model_name='lesson',
-            index=models.Index(fields=['organisation', '-assigned_at'], name='lesson_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='lesson',
-            index=models.Index(condition=models.Q(('resolution', 'live'), ('withdrawn_at', None)), fields=['organisation', 'role', 'team'], name='lesson_live'),
-        ),
-        migrations.AddConstraint(
-            model_name='lesson',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('course__isnull', True), ('flow__isnull', False)), models.Q(('course__isnull', False), ('flow__isnull', True), ('step_key__isnull', True)), _connector='OR'), name='lesson_of_flow_or_course'),
-        ),
-        migrations.AddConstraint(
-            model_name='lesson',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('agent__isnull', True), ('role', ''), ('team__isnull', True), ('user__isnull', False)), models.Q(('agent__isnull', False), ('role', ''), ('team__isnull', True), ('user__isnull', True)), models.Q(('agent__isnull', True), ('role__in', ['owner', 'admin', 'staff', 'member']), ('team__isnull', True), ('user__isnull', True)), models.Q(('agent__isnull', True), ('role', ''), ('team__isnull', False), ('user__isnull', True)), _connector='OR'), name='lesson_to_one_principal'),
-        ),
-        migrations.AddConstraint(
-            model_name='lesson',
-            constraint=models.CheckConstraint(condition=models.Q(('resolution__in', ['snapshot', 'live', 'queue'])), name='lesson_resolution_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='lesson',
-            constraint=models.UniqueConstraint(fields=('organisation', 'request_id'), name='lesson_request_once'),
-        ),
-        migrations.AddIndex(
-            model_name='lessontarget',
-            index=models.Index(fields=['flow', 'ended_at'], name='lesson_target_of_flow'),
-        ),
-        migrations.AddIndex(
-            model_name='lessontarget',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('ended_at', None)), fields=['organisation', 'due_at'], name='lesson_target_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='lessontarget',
-            constraint=models.CheckConstraint(condition=models.Q(('user', None), ('agent', None), _connector='OR'), name='lesson_target_one_assignee'),
-        ),
-        migrations.AddConstraint(
-            model_name='lessontarget',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None), ('user__isnull', False)), fields=('user', 'flow', 'step_key'), name='lesson_target_of_user_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='lessontarget',
-            constraint=models.UniqueConstraint(condition=models.Q(('agent__isnull', False), ('ended_at', None)), fields=('agent', 'flow', 'step_key'), name='lesson_target_of_agent_once', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='flowprogress',
-            index=models.Index(fields=['flow', 'step_key', 'created_at'], name='flow_progress_of_step'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowprogress',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['assigned', 'status', 'due', 'review', 'reassigned', 'revision', 'ended'])), name='flow_progress_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowprogress',
-            constraint=models.CheckConstraint(condition=models.Q(('actor_type__in', ['user', 'agent', 'system'])), name='flow_progress_actor_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowprogress',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('from_status__in', ['Not Started', 'In Progress', 'Completed', 'Blocked', 'Skipped']), ('kind', 'status'), ('status__in', ['Not Started', 'In Progress', 'Completed', 'Blocked', 'Skipped'])), models.Q(models.Q(('kind', 'status'), _negated=True), ('from_status', ''), ('status', '')), _connector='OR'), name='flow_progress_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowprogress',
-            constraint=models.UniqueConstraint(fields=('target', 'seq'), name='flow_progress_seq_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='flowprogress',
-            constraint=models.UniqueConstraint(fields=('target', 'request_id'), name='flow_progress_request_once'),
-        ),
-        migrations.AddIndex(
-            model_name='comment',
-            index=models.Index(fields=['target', 'created_at'], name='comment_of_target'),
-        ),
-        migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.UniqueConstraint(fields=('target', 'request_id'), name='comment_request_once'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['user', 'organisation', '-created_at'], name='notice_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('mailed_at', None)), fields=['mail_at'], name='notice_to_mail'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['assigned', 'reassigned', 'mention', 'review', 'approved', 'rejected', 'blocked', 'reminder', 'digest'])), name='notice_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminder',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['week_before', 'day_before', 'due', 'overdue', 'follow_up'])), name='reminder_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminder',
-            constraint=models.UniqueConstraint(fields=('target', 'step_key', 'user', 'kind', 'due_at'), name='reminder_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='reminderwish',
-            constraint=models.CheckConstraint(condition=models.Q(('mailing__in', ['at_once', 'digest', 'never'])), name='reminder_wish_mailing_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminderwish',
-            constraint=models.CheckConstraint(condition=models.Q(('digest_hour__lt', 24), ('quiet_from__lt', 24), ('quiet_to__lt', 24)), name='reminder_wish_hours'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminderwish',
-            constraint=models.UniqueConstraint(fields=('organisation', 'user'), name='reminder_wish_once'),
-        ),
-        migrations.AddIndex(
-            model_name='stepstate',
-            index=models.Index(fields=['organisation', 'status', '-changed_at'], name='step_state_board'),
-        ),
-        migrations.AddConstraint(
-            model_name='stepstate',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['Not Started', 'In Progress', 'Completed', 'Blocked', 'Skipped'])), name='step_state_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='stepstate',
-            constraint=models.UniqueConstraint(fields=('target', 'step_key'), name='step_state_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stepstate',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('completed_at__isnull', False), ('status', 'Completed')), models.Q(models.Q(('status', 'Completed'), _negated=True), ('completed_at', None)), _connector='OR'), name='step_state_completed_at'),
-        ),
-        migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(condition=models.Q(('status', 'awaiting_review')), fields=['organisation', 'submitted_at'], name='submission_queue'),
-        ),
-        migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'awaiting_review', 'approved', 'edited', 'rejected', 'expired', 'failed'])), name='submission_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.UniqueConstraint(fields=('target', 'step_key', 'number'), name='submission_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running', 'awaiting_review'])), fields=('target', 'step_key'), name='submission_open_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.CheckConstraint(condition=models.Q(('user', None), ('agent', None), _connector='OR'), name='submission_by_one'),
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('status', 'awaiting_review')),
+                        fields=['organisation', 'submitted_at'],
+                        name='submission_queue',
+                    )
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                [
+                                    'queued',
+                                    'running',
+                                    'awaiting_review',
+                                    'approved',
+                                    'edited',
+                                    'rejected',
+                                    'expired',
+                                    'failed',
+                                ],
+                            )
+                        ),
+                        name='submission_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('target', 'step_key', 'number'), name='submission_number_once'
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ('status__in', ['queued', 'running', 'awaiting_review'])
+                        ),
+                        fields=('target', 'step_key'),
+                        name='submission_open_once',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('user', None), ('agent', None), _connector='OR'),
+                        name='submission_by_one',
+                    ),
+                ],
+            },
         ),
     ]

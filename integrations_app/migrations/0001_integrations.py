@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,7 +19,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ApiKey',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -32,29 +39,108 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='accounts.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='api_keys',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='api_keys',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [models.Index(fields=['organisation', 'user'], name='api_key_of_person')]
+            },
         ),
         migrations.CreateModel(
             name='Channel',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('key', models.SlugField(max_length=64)),
                 ('name', models.CharField(max_length=120)),
-                ('channel_type', models.CharField(choices=[('email', 'E-mail'), ('sms', 'SMS'), ('chat', 'Chat'), ('push', 'Push'), ('in_app', 'In the app'), ('webhook', 'Webhook'), ('knowledge', 'Knowledge')], max_length=9)),
+                (
+                    'channel_type',
+                    models.CharField(
+                        choices=[
+                            ('email', 'E-mail'),
+                            ('sms', 'SMS'),
+                            ('chat', 'Chat'),
+                            ('push', 'Push'),
+                            ('in_app', 'In the app'),
+                            ('webhook', 'Webhook'),
+                            ('knowledge', 'Knowledge'),
+                        ],
+                        max_length=9,
+                    ),
+                ),
                 ('is_active', models.BooleanField(default=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='channels', to='accounts.organisation')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='channels', to='accounts.team')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='channels',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'team',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='channels',
+                        to='accounts.team',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'channel_type__in',
+                                ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'],
+                            )
+                        ),
+                        name='channel_type_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'key'), name='channel_key_unique'
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Connection',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -63,41 +149,209 @@ class Migration(migrations.Migration):
                 ('scopes', models.JSONField(blank=True, default=list)),
                 ('token', integrations_app.models.sealed.SealedField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('status', models.CharField(choices=[('pending', 'Waiting for consent'), ('active', 'Connected'), ('expired', 'Expired'), ('revoked', 'Revoked'), ('error', 'Error')], default='pending', max_length=7)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('pending', 'Waiting for consent'),
+                            ('active', 'Connected'),
+                            ('expired', 'Expired'),
+                            ('revoked', 'Revoked'),
+                            ('error', 'Error'),
+                        ],
+                        default='pending',
+                        max_length=7,
+                    ),
+                ),
                 ('last_ok_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='accounts.organisation')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='accounts.team')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='connections', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='connections',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'team',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='connections',
+                        to='accounts.team',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='connections',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['pending', 'active', 'expired', 'revoked', 'error'])
+                        ),
+                        name='connection_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('user', None), ('team', None), _connector='OR'),
+                        name='connection_one_owner',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Endpoint',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('type', models.CharField(choices=[('email', 'E-mail address'), ('phone', 'Phone number'), ('whatsapp', 'WhatsApp number'), ('slack_channel', 'Slack channel'), ('slack_user', 'Slack person'), ('discord_webhook', 'Discord webhook'), ('teams_webhook', 'Teams workflow'), ('telegram_chat', 'Telegram chat'), ('web_push', 'Browser'), ('webhook', 'Webhook'), ('apprise', 'Service')], max_length=15)),
+                (
+                    'type',
+                    models.CharField(
+                        choices=[
+                            ('email', 'E-mail address'),
+                            ('phone', 'Phone number'),
+                            ('whatsapp', 'WhatsApp number'),
+                            ('slack_channel', 'Slack channel'),
+                            ('slack_user', 'Slack person'),
+                            ('discord_webhook', 'Discord webhook'),
+                            ('teams_webhook', 'Teams workflow'),
+                            ('telegram_chat', 'Telegram chat'),
+                            ('web_push', 'Browser'),
+                            ('webhook', 'Webhook'),
+                            ('apprise', 'Service'),
+                        ],
+                        max_length=15,
+                    ),
+                ),
                 ('address', models.CharField(max_length=320)),
                 ('secret', integrations_app.models.sealed.SealedField()),
                 ('fingerprint', models.CharField(blank=True, max_length=64)),
                 ('label', models.CharField(blank=True, max_length=120)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('unverified', 'Not verified'), ('bounced', 'Refused by its server'), ('unsubscribed', 'Unsubscribed')], default='unverified', max_length=12)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('active', 'Active'),
+                            ('unverified', 'Not verified'),
+                            ('bounced', 'Refused by its server'),
+                            ('unsubscribed', 'Unsubscribed'),
+                        ],
+                        default='unverified',
+                        max_length=12,
+                    ),
+                ),
                 ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('connection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='integrations_app.connection')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to=settings.AUTH_USER_MODEL)),
+                (
+                    'connection',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='endpoints',
+                        to='integrations_app.connection',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='endpoints',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='endpoints',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'type__in',
+                                [
+                                    'email',
+                                    'phone',
+                                    'whatsapp',
+                                    'slack_channel',
+                                    'slack_user',
+                                    'discord_webhook',
+                                    'teams_webhook',
+                                    'telegram_chat',
+                                    'web_push',
+                                    'webhook',
+                                    'apprise',
+                                ],
+                            )
+                        ),
+                        name='endpoint_type_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['active', 'unverified', 'bounced', 'unsubscribed'])
+                        ),
+                        name='endpoint_status_known',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Delivery',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('channel_type', models.CharField(choices=[('email', 'E-mail'), ('sms', 'SMS'), ('chat', 'Chat'), ('push', 'Push'), ('in_app', 'In the app'), ('webhook', 'Webhook'), ('knowledge', 'Knowledge')], max_length=9)),
+                (
+                    'channel_type',
+                    models.CharField(
+                        choices=[
+                            ('email', 'E-mail'),
+                            ('sms', 'SMS'),
+                            ('chat', 'Chat'),
+                            ('push', 'Push'),
+                            ('in_app', 'In the app'),
+                            ('webhook', 'Webhook'),
+                            ('knowledge', 'Knowledge'),
+                        ],
+                        max_length=9,
+                    ),
+                ),
                 ('source', models.CharField(max_length=16)),
                 ('source_id', models.UUIDField(blank=True, null=True)),
                 ('step', models.CharField(blank=True, max_length=64)),
@@ -106,25 +360,177 @@ class Migration(migrations.Migration):
                 ('content', models.JSONField(default=dict)),
                 ('idempotency_key', models.CharField(blank=True, max_length=200, null=True)),
                 ('fallbacks', models.JSONField(blank=True, default=list)),
-                ('status', models.CharField(choices=[('queued', 'Waiting'), ('sending', 'Being sent'), ('accepted', 'Accepted'), ('delivered', 'Delivered'), ('bounced', 'Bounced'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('skipped', 'Not sent'), ('canceled', 'Canceled')], default='queued', max_length=9)),
-                ('reason', models.CharField(blank=True, choices=[('triggered', 'The notification was triggered.'), ('sent', 'The provider accepted it.'), ('delivered', 'The provider says it arrived.'), ('opened', 'It was opened.'), ('bounced', 'The receiving server refused it for good.'), ('complained', 'The receiver marked it as spam.'), ('unsubscribed', 'The receiver has unsubscribed.'), ('retry', 'It failed and is tried again.'), ('failed_over', 'It failed and goes through another integration.'), ('provider_refused', 'The provider refused it.'), ('auth_failed', 'The provider did not accept the credentials.'), ('rate_limited', 'The provider asked to wait.'), ('provider_down', 'The provider could not be reached.'), ('outcome_unknown', 'It may have been sent or not; it is not sent again.'), ('no_integration', 'No active integration for this channel.'), ('no_address', 'The person has no address for this channel.'), ('address_blocked', 'The address refused earlier messages.'), ('preference', 'The person has switched this off.'), ('condition', 'A condition of the step was not met.'), ('throttled', 'Enough of these were sent already.'), ('digested', 'It was joined with others.'), ('quota', 'The limit of messages was reached.'), ('canceled', 'It was canceled.'), ('seen', 'The person has seen it.'), ('read', 'The person has read it.'), ('step_failed', 'A step of the notification failed.'), ('connect_required', 'A connection has to be made first.')], max_length=16)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('queued', 'Waiting'),
+                            ('sending', 'Being sent'),
+                            ('accepted', 'Accepted'),
+                            ('delivered', 'Delivered'),
+                            ('bounced', 'Bounced'),
+                            ('failed', 'Failed'),
+                            ('unknown', 'Unknown'),
+                            ('skipped', 'Not sent'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='queued',
+                        max_length=9,
+                    ),
+                ),
+                (
+                    'reason',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('triggered', 'The notification was triggered.'),
+                            ('sent', 'The provider accepted it.'),
+                            ('delivered', 'The provider says it arrived.'),
+                            ('opened', 'It was opened.'),
+                            ('bounced', 'The receiving server refused it for good.'),
+                            ('complained', 'The receiver marked it as spam.'),
+                            ('unsubscribed', 'The receiver has unsubscribed.'),
+                            ('retry', 'It failed and is tried again.'),
+                            ('failed_over', 'It failed and goes through another integration.'),
+                            ('provider_refused', 'The provider refused it.'),
+                            ('auth_failed', 'The provider did not accept the credentials.'),
+                            ('rate_limited', 'The provider asked to wait.'),
+                            ('provider_down', 'The provider could not be reached.'),
+                            (
+                                'outcome_unknown',
+                                'It may have been sent or not; it is not sent again.',
+                            ),
+                            ('no_integration', 'No active integration for this channel.'),
+                            ('no_address', 'The person has no address for this channel.'),
+                            ('address_blocked', 'The address refused earlier messages.'),
+                            ('preference', 'The person has switched this off.'),
+                            ('condition', 'A condition of the step was not met.'),
+                            ('throttled', 'Enough of these were sent already.'),
+                            ('digested', 'It was joined with others.'),
+                            ('quota', 'The limit of messages was reached.'),
+                            ('canceled', 'It was canceled.'),
+                            ('seen', 'The person has seen it.'),
+                            ('read', 'The person has read it.'),
+                            ('step_failed', 'A step of the notification failed.'),
+                            ('connect_required', 'A connection has to be made first.'),
+                        ],
+                        max_length=16,
+                    ),
+                ),
                 ('error', models.CharField(blank=True, max_length=300)),
                 ('attempts_made', models.PositiveSmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('provider_message_id', models.CharField(blank=True, max_length=300)),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('channel', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='integrations_app.channel')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to=settings.AUTH_USER_MODEL)),
-                ('endpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='integrations_app.endpoint')),
+                (
+                    'by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'channel',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='deliveries',
+                        to='integrations_app.channel',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='deliveries',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='deliveries',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'endpoint',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='deliveries',
+                        to='integrations_app.endpoint',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['organisation', '-created_at'], name='delivery_newest'),
+                    models.Index(
+                        fields=['organisation', 'user', '-created_at'], name='delivery_of_person'
+                    ),
+                    models.Index(
+                        condition=models.Q(('status__in', ['queued', 'sending'])),
+                        fields=['next_attempt_at'],
+                        name='delivery_open',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                [
+                                    'queued',
+                                    'sending',
+                                    'accepted',
+                                    'delivered',
+                                    'bounced',
+                                    'failed',
+                                    'unknown',
+                                    'skipped',
+                                    'canceled',
+                                ],
+                            )
+                        ),
+                        name='delivery_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'channel_type__in',
+                                ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'],
+                            )
+                        ),
+                        name='delivery_channel_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'idempotency_key'), name='delivery_once_per_key'
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HttpApi',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -137,14 +543,45 @@ class Migration(migrations.Migration):
                 ('last_ok_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
                 ('failures', models.PositiveIntegerField(default=0)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='http_apis', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='http_apis',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('organisation', 'slug'), name='http_api_slug_unique'
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='IdempotencyRecord',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('key', models.CharField(max_length=200)),
@@ -153,44 +590,138 @@ class Migration(migrations.Migration):
                 ('status', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('answer', models.JSONField(blank=True, default=dict)),
                 ('busy_until', models.DateTimeField()),
-                ('api_key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='idempotency', to='integrations_app.apikey')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='idempotency_records', to='accounts.organisation')),
+                (
+                    'api_key',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='idempotency',
+                        to='integrations_app.apikey',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='idempotency_records',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [models.Index(fields=['created_at'], name='idempotency_age')],
+                'constraints': [
+                    models.UniqueConstraint(fields=('api_key', 'key'), name='idempotency_key_once')
+                ],
+            },
         ),
         migrations.CreateModel(
             name='InboundHook',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('scheme', models.CharField(default='standard', max_length=16)),
                 ('secret', integrations_app.models.sealed.SealedField()),
-                ('target', models.CharField(choices=[('notification', 'A notification'), ('thread', 'A thread with an agent'), ('workflow', 'A workflow')], max_length=12)),
+                (
+                    'target',
+                    models.CharField(
+                        choices=[
+                            ('notification', 'A notification'),
+                            ('thread', 'A thread with an agent'),
+                            ('workflow', 'A workflow'),
+                        ],
+                        max_length=12,
+                    ),
+                ),
                 ('config', models.JSONField(blank=True, default=dict)),
                 ('is_active', models.BooleanField(default=True)),
                 ('last_event_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inbound_hooks', to='accounts.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inbound_hooks', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='inbound_hooks',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='inbound_hooks',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('target__in', ['notification', 'thread', 'workflow'])),
+                        name='inbound_hook_target_known',
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Integration',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('provider', models.CharField(max_length=40)),
-                ('channel_type', models.CharField(choices=[('email', 'E-mail'), ('sms', 'SMS'), ('chat', 'Chat'), ('push', 'Push'), ('in_app', 'In the app'), ('webhook', 'Webhook'), ('knowledge', 'Knowledge')], max_length=9)),
+                (
+                    'channel_type',
+                    models.CharField(
+                        choices=[
+                            ('email', 'E-mail'),
+                            ('sms', 'SMS'),
+                            ('chat', 'Chat'),
+                            ('push', 'Push'),
+                            ('in_app', 'In the app'),
+                            ('webhook', 'Webhook'),
+                            ('knowledge', 'Knowledge'),
+                        ],
+                        max_length=9,
+                    ),
+                ),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('credentials', integrations_app.models.sealed.SealedField()),
                 ('hint', models.CharField(blank=True, max_length=200)),
                 ('credentials_changed_at', models.DateTimeField(blank=True, null=True)),
-                ('status', models.CharField(choices=[('draft', 'Not tested'), ('active', 'Active'), ('inactive', 'Paused'), ('error', 'Error')], default='draft', max_length=8)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('draft', 'Not tested'),
+                            ('active', 'Active'),
+                            ('inactive', 'Paused'),
+                            ('error', 'Error'),
+                        ],
+                        default='draft',
+                        max_length=8,
+                    ),
+                ),
                 ('is_default', models.BooleanField(default=False)),
                 ('priority', models.PositiveSmallIntegerField(default=100)),
                 ('last_ok_at', models.DateTimeField(blank=True, null=True)),
@@ -198,110 +729,443 @@ class Migration(migrations.Migration):
                 ('last_error_code', models.CharField(blank=True, max_length=40)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
                 ('failures', models.PositiveIntegerField(default=0)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('credentials_changed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='integrations', to='accounts.organisation')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='integrations', to='accounts.team')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='integrations', to=settings.AUTH_USER_MODEL)),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'credentials_changed_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='integrations',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'team',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='integrations',
+                        to='accounts.team',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='integrations',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        fields=['organisation', 'channel_type', 'priority'],
+                        name='integration_by_channel',
+                    )
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'channel_type__in',
+                                ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'],
+                            )
+                        ),
+                        name='integration_channel_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['draft', 'active', 'inactive', 'error'])
+                        ),
+                        name='integration_status_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('user', None), ('team', None), _connector='OR'),
+                        name='integration_one_owner',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('is_default', True)),
+                        fields=('organisation', 'channel_type', 'user', 'team'),
+                        name='integration_default_once',
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='InboundEvent',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('kind', models.CharField(max_length=60)),
                 ('external_id', models.CharField(max_length=200)),
                 ('body', models.JSONField(blank=True, default=dict)),
                 ('outcome', models.CharField(blank=True, max_length=200)),
-                ('delivery', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='integrations_app.delivery')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inbound_events', to='accounts.organisation')),
-                ('hook', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='integrations_app.inboundhook')),
-                ('integration', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='inbound_events', to='integrations_app.integration')),
+                (
+                    'delivery',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='events',
+                        to='integrations_app.delivery',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='inbound_events',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'hook',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='events',
+                        to='integrations_app.inboundhook',
+                    ),
+                ),
+                (
+                    'integration',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='inbound_events',
+                        to='integrations_app.integration',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [models.Index(fields=['created_at'], name='inbound_event_age')],
+                'constraints': [
+                    models.UniqueConstraint(
+                        condition=models.Q(('integration__isnull', False)),
+                        fields=('integration', 'external_id'),
+                        name='inbound_event_once',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('hook__isnull', False)),
+                        fields=('hook', 'external_id'),
+                        name='inbound_hook_event_once',
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='endpoint',
             name='integration',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='integrations_app.integration'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='endpoints',
+                to='integrations_app.integration',
+            ),
         ),
         migrations.CreateModel(
             name='DeliveryAttempt',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('number', models.PositiveSmallIntegerField()),
-                ('status', models.CharField(choices=[('started', 'Started'), ('accepted', 'Accepted'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='started', max_length=8)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('started', 'Started'),
+                            ('accepted', 'Accepted'),
+                            ('failed', 'Failed'),
+                            ('unknown', 'Unknown'),
+                        ],
+                        default='started',
+                        max_length=8,
+                    ),
+                ),
                 ('http_status', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('code', models.CharField(blank=True, max_length=60)),
                 ('error', models.CharField(blank=True, max_length=300)),
                 ('provider_message_id', models.CharField(blank=True, max_length=300)),
                 ('retry_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='integrations_app.delivery')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='delivery_attempts', to='accounts.organisation')),
-                ('integration', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attempts', to='integrations_app.integration')),
+                (
+                    'delivery',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='attempts',
+                        to='integrations_app.delivery',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='delivery_attempts',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'integration',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='attempts',
+                        to='integrations_app.integration',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['started', 'accepted', 'failed', 'unknown'])
+                        ),
+                        name='delivery_attempt_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('delivery', 'number'), name='delivery_attempt_once'
+                    ),
+                ]
+            },
         ),
         migrations.AddField(
             model_name='delivery',
             name='integration',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='integrations_app.integration'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='deliveries',
+                to='integrations_app.integration',
+            ),
         ),
         migrations.AddField(
             model_name='connection',
             name='integration',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='integrations_app.integration'),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='connections',
+                to='integrations_app.integration',
+            ),
         ),
         migrations.CreateModel(
             name='ChannelRoute',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('condition', models.JSONField(blank=True, default=dict)),
                 ('position', models.PositiveSmallIntegerField(default=0)),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='integrations_app.channel')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='channel_routes', to='accounts.organisation')),
-                ('endpoint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='routes', to='integrations_app.endpoint')),
-                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='integrations_app.integration')),
+                (
+                    'channel',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='routes',
+                        to='integrations_app.channel',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='channel_routes',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'endpoint',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='routes',
+                        to='integrations_app.endpoint',
+                    ),
+                ),
+                (
+                    'integration',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='routes',
+                        to='integrations_app.integration',
+                    ),
+                ),
             ],
             options={
                 'ordering': ['position', 'id'],
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('channel', 'integration'), name='channel_route_once'
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
             name='McpServer',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
                 ('slug', models.SlugField(max_length=24)),
-                ('transport', models.CharField(choices=[('http', 'Streamable HTTP'), ('stdio', 'Program of the operator')], default='http', max_length=5)),
+                (
+                    'transport',
+                    models.CharField(
+                        choices=[('http', 'Streamable HTTP'), ('stdio', 'Program of the operator')],
+                        default='http',
+                        max_length=5,
+                    ),
+                ),
                 ('url', models.CharField(blank=True, max_length=500)),
                 ('command', models.CharField(blank=True, max_length=64)),
-                ('auth', models.CharField(choices=[('none', 'None'), ('static', 'A fixed key'), ('oauth', 'A connection')], default='none', max_length=6)),
+                (
+                    'auth',
+                    models.CharField(
+                        choices=[
+                            ('none', 'None'),
+                            ('static', 'A fixed key'),
+                            ('oauth', 'A connection'),
+                        ],
+                        default='none',
+                        max_length=6,
+                    ),
+                ),
                 ('credentials', integrations_app.models.sealed.SealedField()),
                 ('hint', models.CharField(blank=True, max_length=200)),
                 ('is_active', models.BooleanField(default=True)),
                 ('last_ok_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
                 ('failures', models.PositiveIntegerField(default=0)),
-                ('connection', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='mcp_servers', to='integrations_app.connection')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('integration', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='mcp_servers', to='integrations_app.integration')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mcp_servers', to='accounts.organisation')),
+                (
+                    'connection',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='mcp_servers',
+                        to='integrations_app.connection',
+                    ),
+                ),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'integration',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='mcp_servers',
+                        to='integrations_app.integration',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='mcp_servers',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('transport__in', ['http', 'stdio'])),
+                        name='mcp_transport_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(('auth__in', ['none', 'static', 'oauth'])),
+                        name='mcp_auth_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'slug'), name='mcp_slug_unique'
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Notification',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -320,15 +1184,78 @@ class Migration(migrations.Migration):
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
                 ('snoozed_until', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
+                (
+                    'by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notifications',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notifications',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('shown_at__isnull', False)),
+                        fields=['user', 'organisation', '-shown_at'],
+                        name='notification_inbox',
+                    ),
+                    models.Index(
+                        condition=models.Q(
+                            ('archived_at', None), ('read_at', None), ('shown_at__isnull', False)
+                        ),
+                        fields=['user', 'organisation'],
+                        name='notification_unread',
+                    ),
+                    models.Index(
+                        fields=['organisation', '-created_at'], name='notification_newest'
+                    ),
+                    models.Index(
+                        fields=['organisation', 'workflow', 'user', '-created_at'],
+                        name='notification_of_workflow',
+                    ),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('organisation', 'workflow', 'transaction_id', 'user'),
+                        name='notification_once',
+                        nulls_distinct=False,
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='DigestEntry',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('is_leader', models.BooleanField(default=False)),
@@ -336,34 +1263,164 @@ class Migration(migrations.Migration):
                 ('step', models.CharField(max_length=64)),
                 ('key', models.CharField(blank=True, max_length=200)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='digest_entries', to='accounts.organisation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='digest_entries', to=settings.AUTH_USER_MODEL)),
-                ('notification', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='digests', to='integrations_app.notification')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='digest_entries',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='digest_entries',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'notification',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='digests',
+                        to='integrations_app.notification',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('closed_at', None)),
+                        fields=['organisation', 'workflow', 'step', 'user'],
+                        name='digest_open',
+                    )
+                ],
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('notification', 'step'), name='digest_entry_once'
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('closed_at', None), ('is_leader', True)),
+                        fields=('organisation', 'workflow', 'step', 'user', 'key'),
+                        name='digest_leader_once',
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='delivery',
             name='notification',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='integrations_app.notification'),
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name='deliveries',
+                to='integrations_app.notification',
+            ),
         ),
         migrations.CreateModel(
             name='NotificationEvent',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('step', models.CharField(blank=True, max_length=64)),
-                ('reason', models.CharField(choices=[('triggered', 'The notification was triggered.'), ('sent', 'The provider accepted it.'), ('delivered', 'The provider says it arrived.'), ('opened', 'It was opened.'), ('bounced', 'The receiving server refused it for good.'), ('complained', 'The receiver marked it as spam.'), ('unsubscribed', 'The receiver has unsubscribed.'), ('retry', 'It failed and is tried again.'), ('failed_over', 'It failed and goes through another integration.'), ('provider_refused', 'The provider refused it.'), ('auth_failed', 'The provider did not accept the credentials.'), ('rate_limited', 'The provider asked to wait.'), ('provider_down', 'The provider could not be reached.'), ('outcome_unknown', 'It may have been sent or not; it is not sent again.'), ('no_integration', 'No active integration for this channel.'), ('no_address', 'The person has no address for this channel.'), ('address_blocked', 'The address refused earlier messages.'), ('preference', 'The person has switched this off.'), ('condition', 'A condition of the step was not met.'), ('throttled', 'Enough of these were sent already.'), ('digested', 'It was joined with others.'), ('quota', 'The limit of messages was reached.'), ('canceled', 'It was canceled.'), ('seen', 'The person has seen it.'), ('read', 'The person has read it.'), ('step_failed', 'A step of the notification failed.'), ('connect_required', 'A connection has to be made first.')], max_length=16)),
+                (
+                    'reason',
+                    models.CharField(
+                        choices=[
+                            ('triggered', 'The notification was triggered.'),
+                            ('sent', 'The provider accepted it.'),
+                            ('delivered', 'The provider says it arrived.'),
+                            ('opened', 'It was opened.'),
+                            ('bounced', 'The receiving server refused it for good.'),
+                            ('complained', 'The receiver marked it as spam.'),
+                            ('unsubscribed', 'The receiver has unsubscribed.'),
+                            ('retry', 'It failed and is tried again.'),
+                            ('failed_over', 'It failed and goes through another integration.'),
+                            ('provider_refused', 'The provider refused it.'),
+                            ('auth_failed', 'The provider did not accept the credentials.'),
+                            ('rate_limited', 'The provider asked to wait.'),
+                            ('provider_down', 'The provider could not be reached.'),
+                            (
+                                'outcome_unknown',
+                                'It may have been sent or not; it is not sent again.',
+                            ),
+                            ('no_integration', 'No active integration for this channel.'),
+                            ('no_address', 'The person has no address for this channel.'),
+                            ('address_blocked', 'The address refused earlier messages.'),
+                            ('preference', 'The person has switched this off.'),
+                            ('condition', 'A condition of the step was not met.'),
+                            ('throttled', 'Enough of these were sent already.'),
+                            ('digested', 'It was joined with others.'),
+                            ('quota', 'The limit of messages was reached.'),
+                            ('canceled', 'It was canceled.'),
+                            ('seen', 'The person has seen it.'),
+                            ('read', 'The person has read it.'),
+                            ('step_failed', 'A step of the notification failed.'),
+                            ('connect_required', 'A connection has to be made first.'),
+                        ],
+                        max_length=16,
+                    ),
+                ),
                 ('text', models.CharField(blank=True, max_length=300)),
-                ('delivery', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='told', to='integrations_app.delivery')),
-                ('notification', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='integrations_app.notification')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_events', to='accounts.organisation')),
+                (
+                    'delivery',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='told',
+                        to='integrations_app.delivery',
+                    ),
+                ),
+                (
+                    'notification',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='events',
+                        to='integrations_app.notification',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notification_events',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['notification', 'created_at'], name='notification_way')
+                ]
+            },
         ),
         migrations.CreateModel(
             name='NotificationWorkflow',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -374,14 +1431,45 @@ class Migration(migrations.Migration):
                 ('is_critical', models.BooleanField(default=False)),
                 ('steps', models.JSONField(default=list)),
                 ('is_active', models.BooleanField(default=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_workflows', to='accounts.organisation')),
+                (
+                    'created_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notification_workflows',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('organisation', 'key'), name='notification_workflow_key_unique'
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name='OAuthAttempt',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -392,10 +1480,39 @@ class Migration(migrations.Migration):
                 ('return_to', models.CharField(blank=True, max_length=300)),
                 ('expires_at', models.DateTimeField()),
                 ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='oauth_attempts', to='integrations_app.integration')),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='oauth_attempts', to='accounts.organisation')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='accounts.team')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='oauth_attempts', to=settings.AUTH_USER_MODEL)),
+                (
+                    'integration',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='oauth_attempts',
+                        to='integrations_app.integration',
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='oauth_attempts',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'team',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to='accounts.team',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='oauth_attempts',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 'abstract': False,
@@ -404,21 +1521,77 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Preference',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('category', models.SlugField(blank=True, max_length=64)),
                 ('channel_type', models.CharField(blank=True, max_length=9)),
                 ('is_on', models.BooleanField()),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_preferences', to='accounts.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_preferences', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notification_preferences',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='notification_preferences',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'channel_type__in',
+                                [
+                                    '',
+                                    'email',
+                                    'sms',
+                                    'chat',
+                                    'push',
+                                    'in_app',
+                                    'webhook',
+                                    'knowledge',
+                                ],
+                            )
+                        ),
+                        name='preference_channel_known',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('organisation', 'user', 'category', 'channel_type'),
+                        name='preference_once',
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='RemoteTool',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -433,234 +1606,161 @@ class Migration(migrations.Migration):
                 ('approved_at', models.DateTimeField(blank=True, null=True)),
                 ('approved_as', models.JSONField(blank=True, default=dict)),
                 ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('api', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='operations', to='integrations_app.httpapi')),
-                ('approved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='remote_tools', to='accounts.organisation')),
-                ('server', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tools', to='integrations_app.mcpserver')),
+                (
+                    'api',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='operations',
+                        to='integrations_app.httpapi',
+                    ),
+                ),
+                (
+                    'approved_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='+',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='remote_tools',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'server',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='tools',
+                        to='integrations_app.mcpserver',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(('server', None), ('api', None), _connector='XOR'),
+                        name='remote_tool_of_one',
+                    ),
+                    models.UniqueConstraint(
+                        fields=('server', 'api', 'name'),
+                        name='remote_tool_once',
+                        nulls_distinct=False,
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name='Topic',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('key', models.SlugField(max_length=64)),
                 ('name', models.CharField(max_length=120)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='topics', to='accounts.organisation')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='topics',
+                        to='accounts.organisation',
+                    ),
+                ),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('organisation', 'key'), name='topic_key_unique')
+                ]
+            },
         ),
         migrations.CreateModel(
             name='TopicSubscription',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('muted', models.JSONField(blank=True, default=list)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='topic_subscriptions', to='accounts.organisation')),
-                ('topic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='integrations_app.topic')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='topic_subscriptions', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='topic_subscriptions',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'topic',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='subscriptions',
+                        to='integrations_app.topic',
+                    ),
+                ),
+                (
+                    'user',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='topic_subscriptions',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(fields=['organisation', 'user'], name='api_key_of_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='channel',
-            constraint=models.CheckConstraint(condition=models.Q(('channel_type__in', ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'])), name='channel_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='channel',
-            constraint=models.UniqueConstraint(fields=('organisation', 'key'), name='channel_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='httpapi',
-            constraint=models.UniqueConstraint(fields=('organisation', 'slug'), name='http_api_slug_unique'),
-        ),
-        migrations.AddIndex(
-            model_name='idempotencyrecord',
-            index=models.Index(fields=['created_at'], name='idempotency_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencyrecord',
-            constraint=models.UniqueConstraint(fields=('api_key', 'key'), name='idempotency_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='inboundhook',
-            constraint=models.CheckConstraint(condition=models.Q(('target__in', ['notification', 'thread', 'workflow'])), name='inbound_hook_target_known'),
-        ),
-        migrations.AddIndex(
-            model_name='integration',
-            index=models.Index(fields=['organisation', 'channel_type', 'priority'], name='integration_by_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.CheckConstraint(condition=models.Q(('channel_type__in', ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'])), name='integration_channel_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'active', 'inactive', 'error'])), name='integration_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.CheckConstraint(condition=models.Q(('user', None), ('team', None), _connector='OR'), name='integration_one_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('organisation', 'channel_type', 'user', 'team'), name='integration_default_once', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='inboundevent',
-            index=models.Index(fields=['created_at'], name='inbound_event_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='inboundevent',
-            constraint=models.UniqueConstraint(condition=models.Q(('integration__isnull', False)), fields=('integration', 'external_id'), name='inbound_event_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='inboundevent',
-            constraint=models.UniqueConstraint(condition=models.Q(('hook__isnull', False)), fields=('hook', 'external_id'), name='inbound_hook_event_once'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(
+                        fields=('topic', 'user'), name='topic_subscription_once'
+                    )
+                ]
+            },
         ),
         migrations.AddConstraint(
             model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['email', 'phone', 'whatsapp', 'slack_channel', 'slack_user', 'discord_webhook', 'teams_webhook', 'telegram_chat', 'web_push', 'webhook', 'apprise'])), name='endpoint_type_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'unverified', 'bounced', 'unsubscribed'])), name='endpoint_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.UniqueConstraint(fields=('organisation', 'user', 'type', 'address', 'fingerprint', 'integration'), name='endpoint_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['started', 'accepted', 'failed', 'unknown'])), name='delivery_attempt_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.UniqueConstraint(fields=('delivery', 'number'), name='delivery_attempt_once'),
+            constraint=models.UniqueConstraint(
+                fields=('organisation', 'user', 'type', 'address', 'fingerprint', 'integration'),
+                name='endpoint_once',
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
             model_name='connection',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'active', 'expired', 'revoked', 'error'])), name='connection_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.CheckConstraint(condition=models.Q(('user', None), ('team', None), _connector='OR'), name='connection_one_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(fields=('integration', 'user', 'team'), name='connection_once_per_owner', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='channelroute',
-            constraint=models.UniqueConstraint(fields=('channel', 'integration'), name='channel_route_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='mcpserver',
-            constraint=models.CheckConstraint(condition=models.Q(('transport__in', ['http', 'stdio'])), name='mcp_transport_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='mcpserver',
-            constraint=models.CheckConstraint(condition=models.Q(('auth__in', ['none', 'static', 'oauth'])), name='mcp_auth_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='mcpserver',
-            constraint=models.UniqueConstraint(fields=('organisation', 'slug'), name='mcp_slug_unique'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('shown_at__isnull', False)), fields=['user', 'organisation', '-shown_at'], name='notification_inbox'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(condition=models.Q(('archived_at', None), ('read_at', None), ('shown_at__isnull', False)), fields=['user', 'organisation'], name='notification_unread'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['organisation', '-created_at'], name='notification_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['organisation', 'workflow', 'user', '-created_at'], name='notification_of_workflow'),
-        ),
-        migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.UniqueConstraint(fields=('organisation', 'workflow', 'transaction_id', 'user'), name='notification_once', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='digestentry',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['organisation', 'workflow', 'step', 'user'], name='digest_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='digestentry',
-            constraint=models.UniqueConstraint(fields=('notification', 'step'), name='digest_entry_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='digestentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None), ('is_leader', True)), fields=('organisation', 'workflow', 'step', 'user', 'key'), name='digest_leader_once', nulls_distinct=False),
+            constraint=models.UniqueConstraint(
+                fields=('integration', 'user', 'team'),
+                name='connection_once_per_owner',
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(fields=['organisation', '-created_at'], name='delivery_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['organisation', 'user', '-created_at'], name='delivery_of_person'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('provider_message_id', ''), _negated=True), fields=['integration', 'provider_message_id'], name='delivery_by_provider_id'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'sending'])), fields=['next_attempt_at'], name='delivery_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'sending', 'accepted', 'delivered', 'bounced', 'failed', 'unknown', 'skipped', 'canceled'])), name='delivery_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('channel_type__in', ['email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'])), name='delivery_channel_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('organisation', 'idempotency_key'), name='delivery_once_per_key'),
-        ),
-        migrations.AddIndex(
-            model_name='notificationevent',
-            index=models.Index(fields=['notification', 'created_at'], name='notification_way'),
-        ),
-        migrations.AddConstraint(
-            model_name='notificationworkflow',
-            constraint=models.UniqueConstraint(fields=('organisation', 'key'), name='notification_workflow_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='preference',
-            constraint=models.CheckConstraint(condition=models.Q(('channel_type__in', ['', 'email', 'sms', 'chat', 'push', 'in_app', 'webhook', 'knowledge'])), name='preference_channel_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='preference',
-            constraint=models.UniqueConstraint(fields=('organisation', 'user', 'category', 'channel_type'), name='preference_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='remotetool',
-            constraint=models.CheckConstraint(condition=models.Q(('server', None), ('api', None), _connector='XOR'), name='remote_tool_of_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='remotetool',
-            constraint=models.UniqueConstraint(fields=('server', 'api', 'name'), name='remote_tool_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='topic',
-            constraint=models.UniqueConstraint(fields=('organisation', 'key'), name='topic_key_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='topicsubscription',
-            constraint=models.UniqueConstraint(fields=('topic', 'user'), name='topic_subscription_once'),
+            index=models.Index(
+                condition=models.Q(('provider_message_id', ''), _negated=True),
+                fields=['integration', 'provider_message_id'],
+                name='delivery_by_provider_id',
+            ),
         ),
     ]

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,34 +18,85 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Pool',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=64, unique=True)),
-                ('parallelism', models.PositiveSmallIntegerField(blank=True, default=10, null=True)),
+                (
+                    'parallelism',
+                    models.PositiveSmallIntegerField(blank=True, default=10, null=True),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('parallelism', None), ('parallelism__lte', 100), _connector='OR'), name='pool_parallelism_at_most_100')],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('parallelism', None), ('parallelism__lte', 100), _connector='OR'
+                        ),
+                        name='pool_parallelism_at_most_100',
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
             name='WorkflowRun',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('on_complete', models.CharField(blank=True, max_length=200)),
                 ('context', models.JSONField(blank=True, null=True)),
-                ('completion', models.CharField(blank=True, choices=[('', 'None'), ('pending', 'Pending'), ('done', 'Done'), ('failed', 'Failed')], max_length=7)),
+                (
+                    'completion',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('', 'None'),
+                            ('pending', 'Pending'),
+                            ('done', 'Done'),
+                            ('failed', 'Failed'),
+                        ],
+                        max_length=7,
+                    ),
+                ),
                 ('completion_tries', models.PositiveSmallIntegerField(default=0)),
                 ('completion_error', models.TextField(blank=True)),
                 ('workflow', models.CharField(max_length=200)),
                 ('version', models.PositiveIntegerField(default=1)),
                 ('key', models.CharField(blank=True, max_length=200, null=True)),
                 ('arguments', models.JSONField(default=dict)),
-                ('status', models.CharField(choices=[('running', 'Running'), ('paused', 'Paused'), ('success', 'Success'), ('error', 'Error'), ('canceled', 'Canceled')], default='running', max_length=8)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('running', 'Running'),
+                            ('paused', 'Paused'),
+                            ('success', 'Success'),
+                            ('error', 'Error'),
+                            ('canceled', 'Canceled'),
+                        ],
+                        default='running',
+                        max_length=8,
+                    ),
+                ),
                 ('result', models.JSONField(blank=True, null=True)),
                 ('error', models.JSONField(blank=True, null=True)),
                 ('priority', models.SmallIntegerField(default=0)),
@@ -58,30 +108,139 @@ class Migration(migrations.Migration):
                 ('deadline', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('purge_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='workflow_runs', to='accounts.organisation')),
-                ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='workflow_runs', to=settings.AUTH_USER_MODEL)),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='workflow_runs',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'started_by',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='workflow_runs',
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('poke_at__isnull', False)),
+                        fields=['poke_at'],
+                        name='run_due',
+                    ),
+                    models.Index(
+                        condition=models.Q(('deadline__isnull', False), ('finished_at', None)),
+                        fields=['deadline'],
+                        name='run_deadline',
+                    ),
+                    models.Index(fields=['organisation', '-created_at'], name='run_newest'),
+                    models.Index(fields=['workflow', 'status', '-created_at'], name='run_by_name'),
+                    models.Index(
+                        condition=models.Q(('purge_at__isnull', False)),
+                        fields=['purge_at'],
+                        name='run_purge',
+                    ),
+                    models.Index(
+                        fields=['organisation', 'status', '-created_at'], name='run_by_state'
+                    ),
+                    models.Index(fields=['organisation', 'finished_at'], name='run_ended'),
+                    models.Index(fields=['finished_at'], name='run_ended_of_all'),
+                    models.Index(
+                        condition=models.Q(('status__in', ['running', 'paused'])),
+                        fields=['status'],
+                        name='run_open',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('status__in', ['running', 'paused', 'success', 'error', 'canceled'])
+                        ),
+                        name='run_status_known',
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(('key__isnull', False)),
+                        fields=('organisation', 'workflow', 'key'),
+                        name='run_once_per_key',
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='WorkItem',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('on_complete', models.CharField(blank=True, max_length=200)),
                 ('context', models.JSONField(blank=True, null=True)),
-                ('completion', models.CharField(blank=True, choices=[('', 'None'), ('pending', 'Pending'), ('done', 'Done'), ('failed', 'Failed')], max_length=7)),
+                (
+                    'completion',
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ('', 'None'),
+                            ('pending', 'Pending'),
+                            ('done', 'Done'),
+                            ('failed', 'Failed'),
+                        ],
+                        max_length=7,
+                    ),
+                ),
                 ('completion_tries', models.PositiveSmallIntegerField(default=0)),
                 ('completion_error', models.TextField(blank=True)),
                 ('n', models.PositiveIntegerField(blank=True, null=True)),
-                ('kind', models.CharField(choices=[('action', 'Action'), ('transaction', 'Transaction'), ('workflow', 'Workflow'), ('sleep', 'Sleep'), ('event', 'Event')], max_length=11)),
+                (
+                    'kind',
+                    models.CharField(
+                        choices=[
+                            ('action', 'Action'),
+                            ('transaction', 'Transaction'),
+                            ('workflow', 'Workflow'),
+                            ('sleep', 'Sleep'),
+                            ('event', 'Event'),
+                        ],
+                        max_length=11,
+                    ),
+                ),
                 ('name', models.CharField(max_length=200)),
                 ('function', models.CharField(blank=True, max_length=200)),
                 ('arguments', models.JSONField(default=dict)),
                 ('key', models.CharField(blank=True, max_length=200, null=True)),
                 ('pool', models.CharField(blank=True, max_length=64)),
                 ('priority', models.SmallIntegerField(default=0)),
-                ('status', models.CharField(choices=[('waiting', 'Waiting'), ('ready', 'Ready'), ('running', 'Running'), ('success', 'Success'), ('error', 'Error'), ('canceled', 'Canceled'), ('unknown', 'Unknown')], max_length=8)),
+                (
+                    'status',
+                    models.CharField(
+                        choices=[
+                            ('waiting', 'Waiting'),
+                            ('ready', 'Ready'),
+                            ('running', 'Running'),
+                            ('success', 'Success'),
+                            ('error', 'Error'),
+                            ('canceled', 'Canceled'),
+                            ('unknown', 'Unknown'),
+                        ],
+                        max_length=8,
+                    ),
+                ),
                 ('poke_at', models.DateTimeField(blank=True, null=True)),
                 ('attempt', models.PositiveIntegerField(default=0)),
                 ('pickups', models.PositiveSmallIntegerField(default=0)),
@@ -97,130 +256,162 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('purge_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='work_items', to='accounts.organisation')),
-                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='workflows.workflowrun')),
+                (
+                    'organisation',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='work_items',
+                        to='accounts.organisation',
+                    ),
+                ),
+                (
+                    'run',
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='steps',
+                        to='workflows.workflowrun',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [
+                    models.Index(
+                        condition=models.Q(('status', 'ready')),
+                        fields=['pool', 'organisation', '-priority', 'id'],
+                        name='work_ready',
+                    ),
+                    models.Index(
+                        condition=models.Q(('status', 'running')),
+                        fields=['pool', 'organisation'],
+                        name='work_running',
+                    ),
+                    models.Index(
+                        condition=models.Q(('poke_at__isnull', False)),
+                        fields=['poke_at'],
+                        name='work_due',
+                    ),
+                    models.Index(
+                        condition=models.Q(
+                            ('run__isnull', False),
+                            ('settled_seq', None),
+                            ('status__in', ['success', 'error', 'canceled', 'unknown']),
+                        ),
+                        fields=['run'],
+                        name='work_unsettled',
+                    ),
+                    models.Index(fields=['pool', 'finished_at'], name='work_finished'),
+                    models.Index(
+                        condition=models.Q(('purge_at__isnull', False)),
+                        fields=['purge_at'],
+                        name='work_purge',
+                    ),
+                ],
+                'constraints': [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ('kind__in', ['action', 'transaction', 'workflow', 'sleep', 'event'])
+                        ),
+                        name='work_kind_known',
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                'status__in',
+                                [
+                                    'waiting',
+                                    'ready',
+                                    'running',
+                                    'success',
+                                    'error',
+                                    'canceled',
+                                    'unknown',
+                                ],
+                            )
+                        ),
+                        name='work_status_known',
+                    ),
+                    models.UniqueConstraint(fields=('run', 'n'), name='work_step_once'),
+                    models.UniqueConstraint(
+                        condition=models.Q(('key__isnull', False)),
+                        fields=('organisation', 'function', 'key'),
+                        name='work_once_per_key',
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='workflowrun',
             name='parent_step',
-            field=models.OneToOneField(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='child', to='workflows.workitem'),
+            field=models.OneToOneField(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name='child',
+                to='workflows.workitem',
+            ),
         ),
         migrations.CreateModel(
             name='WorkflowEvent',
             fields=[
-                ('id', models.UUIDField(default=one_project.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    'id',
+                    models.UUIDField(
+                        default=one_project.common.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('meta', models.JSONField(blank=True, default=dict)),
                 ('name', models.CharField(max_length=200)),
                 ('key', models.CharField(blank=True, max_length=200, null=True)),
                 ('payload', models.JSONField(blank=True, null=True)),
                 ('error', models.TextField(blank=True)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='workflows.workflowrun')),
-                ('step', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='event', to='workflows.workitem')),
+                (
+                    'run',
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name='events',
+                        to='workflows.workflowrun',
+                    ),
+                ),
+                (
+                    'step',
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name='event',
+                        to='workflows.workitem',
+                    ),
+                ),
             ],
+            options={
+                'indexes': [models.Index(fields=['run', 'name', 'id'], name='workflow_event_next')],
+                'constraints': [
+                    models.UniqueConstraint(
+                        condition=models.Q(('key__isnull', False)),
+                        fields=('run', 'name', 'key'),
+                        name='event_once_per_key',
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name='WorkflowStep',
-            fields=[
-            ],
+            fields=[],
             options={
                 'proxy': True,
                 'indexes': [],
                 'constraints': [],
             },
             bases=('workflows.workitem',),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(condition=models.Q(('status', 'ready')), fields=['pool', 'organisation', '-priority', 'id'], name='work_ready'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['pool', 'organisation'], name='work_running'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(condition=models.Q(('poke_at__isnull', False)), fields=['poke_at'], name='work_due'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(condition=models.Q(('run__isnull', False), ('settled_seq', None), ('status__in', ['success', 'error', 'canceled', 'unknown'])), fields=['run'], name='work_unsettled'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['pool', 'finished_at'], name='work_finished'),
-        ),
-        migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(condition=models.Q(('purge_at__isnull', False)), fields=['purge_at'], name='work_purge'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['action', 'transaction', 'workflow', 'sleep', 'event'])), name='work_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'ready', 'running', 'success', 'error', 'canceled', 'unknown'])), name='work_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.UniqueConstraint(fields=('run', 'n'), name='work_step_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('organisation', 'function', 'key'), name='work_once_per_key', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(condition=models.Q(('poke_at__isnull', False)), fields=['poke_at'], name='run_due'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(condition=models.Q(('deadline__isnull', False), ('finished_at', None)), fields=['deadline'], name='run_deadline'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(fields=['organisation', '-created_at'], name='run_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(fields=['workflow', 'status', '-created_at'], name='run_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(condition=models.Q(('purge_at__isnull', False)), fields=['purge_at'], name='run_purge'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowrun',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['running', 'paused', 'success', 'error', 'canceled'])), name='run_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('organisation', 'workflow', 'key'), name='run_once_per_key', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='workflowevent',
-            index=models.Index(fields=['run', 'name', 'id'], name='workflow_event_next'),
-        ),
-        migrations.AddConstraint(
-            model_name='workflowevent',
-            constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('run', 'name', 'key'), name='event_once_per_key'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(fields=['organisation', 'status', '-created_at'], name='run_by_state'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(fields=['organisation', 'finished_at'], name='run_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(fields=['finished_at'], name='run_ended_of_all'),
-        ),
-        migrations.AddIndex(
-            model_name='workflowrun',
-            index=models.Index(condition=models.Q(('status__in', ['running', 'paused'])), fields=['status'], name='run_open'),
         ),
     ]
