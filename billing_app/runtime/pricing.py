@@ -1,78 +1,226 @@
-"""What a model call costs: the provider's price of that day, or a flat one that says so."""
+"""What one use of a model costs: rows of prices in memory, a use in, a cost out. Pure.
 
-from dataclasses import dataclass
+The price is that of the moment of the use, so that late records cost what they did. Nothing known
+is ever priced at nothing: a model with prices, none of which holds, has no cost (``missing``).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any, Final
 
-MICROS: Final = Decimal(1_000_000)
-# Dollars for a thousand tokens, input and output, where the model is unknown; for providers that
+from billing_app.models import ModelPrice, Pricing, TokenType
+from billing_app.types.money import ZERO, cost_of_tokens
+from billing_app.types.usage import Use
+
+# Dollars for a million tokens, input and output, where the model is unknown; for providers that
 # are unknown too, OpenAI's.
 FLAT: Final = {
-    "openai": (Decimal("0.005"), Decimal("0.015")),
-    "anthropic": (Decimal("0.008"), Decimal("0.024")),
+    "openai": (Decimal(5), Decimal(15)),
+    "anthropic": (Decimal(8), Decimal(24)),
 }
-# They run on this machine.
+# They run on our own machines.
 FREE: Final = frozenset({"demo", "local", "scripted"})
+UNNAMED: Final = "unknown"
+EMBEDDING: Final = "embedding"  # the purpose of a use
+
+# Whose price a model is known by: provider and model, as the rows name them.
+Name = tuple[str, str]
+
+
+class Prices:
+    """Rows of the models that some uses may be of, whatever their dates."""
+
+    def __init__(self, rows: Iterable[ModelPrice] = ()) -> None:
+        self._rows: dict[Name, list[ModelPrice]] = {}
+        for row in rows:
+            self._rows.setdefault((row.provider, row.model), []).append(row)
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self._rows
+
+    def name_of(self, use: Use) -> Name | None:
+        """The model as rows name it; the one that answered goes before the one asked for."""
+        for said in (use.model_returned, use.model_requested):
+            for name in names_of(use.provider, said):
+                if name in self._rows:
+                    return name
+        return None
+
+    def in_force(self, name: Name, kind: TokenType, use: Use) -> ModelPrice | None:
+        """The row that holds for such tokens of the use: of its tier, else of the default one, for
+        the longest context it exceeds."""
+        return max(
+            (row for row in self._rows[name] if row.token_type == kind and _holds(row, use)),
+            key=lambda row: (row.service_tier != "", row.context_from),
+            default=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """Cached and cache-write tokens are part of the input."""
+class Priced:
+    """``cost`` is exact, and None for ``missing``. ``price_*``: US dollars a million, of the kinds
+    that have one. ``snapshot``: where they come from."""
 
-    input: int = 0
-    output: int = 0
-    cached_input: int = 0
-    cache_write: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Millionths of a US dollar; ``is_estimated``: the flat price of an unknown model."""
-
-    micros: int
-    is_estimated: bool = False
+    model: str
+    pricing: Pricing
+    cost: Decimal | None
+    price_input: Decimal | None = None
+    price_cached_input: Decimal | None = None
+    price_cache_write: Decimal | None = None
+    price_output: Decimal | None = None
+    snapshot: dict[str, Any] = field(default_factory=dict)
 
 
-def cost_of(provider: str, model: str, tokens: Tokens, at: datetime) -> Cost:
-    """The cost of one call at that moment."""
-    if provider in FREE:
-        return Cost(0)
-    try:
-        dollars = _listed(provider, model, tokens, at)
-    except LookupError:
-        given, said = FLAT.get(provider, FLAT["openai"])
-        return Cost(_micros((tokens.input * given + tokens.output * said) / 1000), True)
-    return Cost(_micros(dollars))
+def price_use(use: Use, prices: Prices) -> Priced:
+    """The cost of one use at its moment."""
+    name = prices.name_of(use)
+    if name is None:
+        return _free(use) if use.provider in FREE else flat(use)
+    rows = {
+        what: _first(prices.in_force(name, kind, use) for kind in kinds)
+        for what, kinds in _kinds(use).items()
+    }
+    missing = [what for what, tokens in _tokens(use).items() if tokens and rows[what] is None]
+    if missing:
+        return Priced(
+            model=name[1],
+            pricing=Pricing.MISSING,
+            cost=None,
+            snapshot={"provider": name[0], "without": missing},
+        )
+    amounts = {what: row.amount if row else None for what, row in rows.items()}
+    snapshot: dict[str, Any] = {
+        "provider": name[0],
+        "rows": {what: str(row.pk) for what, row in rows.items() if row},
+        "source": sorted(
+            {f"{row.source} {row.source_version}".rstrip() for row in rows.values() if row}
+        ),
+    }
+    return _priced(use, name[1], Pricing.LISTED, amounts, snapshot)
 
 
-def _listed(provider: str, model: str, tokens: Tokens, at: datetime) -> Decimal:
-    prices = _prices()
-    usage = prices.Usage(
-        input_tokens=tokens.input,
-        output_tokens=tokens.output,
-        cache_read_tokens=tokens.cached_input,
-        cache_write_tokens=tokens.cache_write,
+def flat(use: Use) -> Priced:
+    """The cost of a use of a model that nobody lists."""
+    given, said = FLAT.get(use.provider, FLAT["openai"])
+    amounts = {"input": given, "cached_input": given, "cache_write": given, "output": said}
+    return _priced(use, _own_name(use), Pricing.FLAT, amounts, {"source": ["flat"]})
+
+
+def _free(use: Use) -> Priced:
+    amounts = dict.fromkeys(("input", "cached_input", "cache_write", "output"), ZERO)
+    return _priced(use, _own_name(use), Pricing.FREE, amounts, {})
+
+
+def _priced(
+    use: Use,
+    model: str,
+    pricing: Pricing,
+    amounts: Mapping[str, Decimal | None],
+    snapshot: dict[str, Any],
+) -> Priced:
+    tokens = _tokens(use)
+    costs = (cost_of_tokens(tokens[what], price) for what, price in amounts.items() if price)
+    return Priced(
+        model=model,
+        pricing=pricing,
+        cost=sum(costs, ZERO),
+        price_input=amounts["input"],
+        price_cached_input=amounts["cached_input"],
+        price_cache_write=amounts["cache_write"],
+        price_output=amounts["output"],
+        snapshot=snapshot,
     )
-    found = prices.calc_price(
-        usage, model_ref=model, provider_id=provider, genai_request_timestamp=at
+
+
+def _tokens(use: Use) -> dict[str, int]:
+    """What is charged: each token once. Reasoning is in the output already."""
+    return {
+        "input": use.input_tokens - use.cached_input_tokens - use.cache_write_tokens,
+        "cached_input": use.cached_input_tokens,
+        "cache_write": use.cache_write_tokens,
+        "output": use.output_tokens,
+    }
+
+
+def _kinds(use: Use) -> dict[str, tuple[TokenType, ...]]:
+    """Of which kinds the prices are, the first that has one: input has no dearer kind than itself,
+    so what has no price of its own costs what input costs."""
+    input_kinds: tuple[TokenType, ...] = (TokenType.INPUT,)
+    if use.purpose == EMBEDDING:
+        input_kinds = (TokenType.EMBEDDING, TokenType.INPUT)
+    return {
+        "input": input_kinds,
+        "cached_input": (TokenType.CACHED_INPUT, *input_kinds),
+        "cache_write": (TokenType.CACHE_WRITE, *input_kinds),
+        "output": (TokenType.OUTPUT,),
+    }
+
+
+def _holds(row: ModelPrice, use: Use) -> bool:
+    return (
+        row.service_tier in ("", use.service_tier)
+        and (row.context_from == 0 or row.context_from < use.input_tokens)
+        and _is_valid(row, use.occurred_at)
     )
-    return Decimal(found.total_price)
+
+
+def _is_valid(row: ModelPrice, at: datetime) -> bool:
+    return row.valid_from <= at and (row.valid_to is None or at < row.valid_to)
+
+
+def _first(rows: Iterable[ModelPrice | None]) -> ModelPrice | None:
+    return next((row for row in rows if row is not None), None)
+
+
+def _own_name(use: Use) -> str:
+    return use.model_returned or use.model_requested or UNNAMED
+
+
+def names_of(provider: str, said: str) -> Iterable[Name]:
+    """What rows may call a model of which a provider, or a person, says ``said``.
+
+    As it is, then as the library of prices knows it: dated names belong to their model, and models
+    of one provider at another one may be priced as at home. Lazy: the library takes its time.
+    """
+    if not said:
+        return
+    yield provider, said
+    if provider not in FREE and (listed := _listed_name(provider, said)):
+        yield listed
+
+
+@lru_cache(maxsize=4096)
+def _listed_name(provider: str, said: str) -> Name | None:
+    """Provider and model as the library names them; None for what it does not know."""
+    providers = price_list()
+    wanted = provider.lower().strip()
+    here = next((each for each in providers if each.id == wanted), None) or next(
+        (
+            each
+            for each in providers
+            if each.provider_match and each.provider_match.is_match(wanted)
+        ),
+        None,
+    )
+    found = here and here.find_model(said, all_providers=providers)
+    if not found:
+        return None
+    home = next(each for each in providers if any(model is found for model in each.models))
+    return home.id, found.id
 
 
 @cache
-def _prices() -> Any:
-    """The list of prices; reading it takes a second, which a web process need not spend."""
-    import genai_prices
+def price_list() -> Any:
+    """The library's providers; reading them takes most of a second, which a web process need not
+    spend."""
+    from genai_prices import data
 
-    return genai_prices
+    return data.providers
 
 
 def warm_up() -> None:
-    """Read the list of prices now and not at the first call."""
-    _prices()
-
-
-def _micros(dollars: Decimal) -> int:
-    return int((dollars * MICROS).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    """Read the library now and not at the first call."""
+    price_list()

@@ -1,8 +1,8 @@
 """Bring the database up to date: ``python -m one_project.embedded.prepare``.
 
-Migrations and the cache table as the owner, the rights of the application's role and, under DEBUG,
-the development data; in one process, since starting Django three times would take longer than the
-work itself.
+Migrations and the cache table as the owner, the rights of the application's role, the prices of
+models and, under DEBUG, the development data; in one process, since starting Django for each would
+take longer than the work itself.
 """
 
 import io
@@ -103,6 +103,7 @@ def main() -> int:
     call_command("createcachetable", database=OWNER, verbosity=0)
     grant_app_role()
     _warn_of_powerful_role()
+    call_command("seed_model_prices", stdout=io.StringIO())
     if settings.DEBUG:
         # The launcher lists the accounts once the server is ready, where they can be used.
         call_command("seed_development", stdout=io.StringIO())
