@@ -10,9 +10,11 @@ class AgentsConfig(AppConfig):
         from agents_app.builtins import about, clock, connected, sending, sums, weather, web  # noqa: F401
         from agents_app.builtins import documents as document_tools  # noqa: F401
         from agents_app.services import (  # noqa: F401
+            budget_subjects,
             documents,
             generate,
             integration_uses,
+            metering,
             outside_tools,
             query_vectors,
             running_tools,

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from chat_app.views.answering import answering, ask_again
 from chat_app.views.attachments import attachment, picture, upload
+from chat_app.views.budget import budget
 from chat_app.views.canvas import (
     canvas,
     canvas_difference,
@@ -56,6 +57,7 @@ urlpatterns: list[URLPattern] = [
     path("chat/tasks/<uuid:task_id>/tick/", tick, name="tick_task"),
     path(THREAD, thread_page, name="thread"),
     path(f"{THREAD}messages/", messages, name="messages"),
+    path(f"{THREAD}budget/", budget, name="budget"),
     path(f"{THREAD}files/", upload, name="thread_upload"),
     path(FILE, attachment, name="attachment"),
     path(f"{FILE}picture/", picture, name="picture"),

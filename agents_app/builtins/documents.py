@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from agents_app.models import Effect, Knowledge
+from agents_app.runtime.recorded_embeddings import searcher
 from agents_app.search.query_vectors import NO_EMBEDDER, QueryVector, query_vector
 from agents_app.services.citations import offer_passages
 from agents_app.services.knowledge import remove_document
@@ -33,7 +34,7 @@ async def search_knowledge(arguments: SearchKnowledge, context: ToolContext) -> 
     you. No passages mean that nothing was found."""
     if context.agent is not None and context.agent.knowledge == Knowledge.NONE:
         raise ToolError("You may not look into the documents.", code="not_allowed")
-    vector = await query_vector(context.organisation.pk, arguments.query)
+    vector = await query_vector(context.organisation.pk, arguments.query, caller=searcher(context))
     return await in_thread(_look_up, arguments, context, vector)
 
 

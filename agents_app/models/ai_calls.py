@@ -1,5 +1,7 @@
 """The ledger of model calls: each one is a row, also one that failed."""
 
+from decimal import Decimal
+
 from django.db import models
 
 from agents_app.models.agents import Agent
@@ -66,6 +68,9 @@ class AICall(Entity):
     first_token_ms = models.PositiveIntegerField(null=True, blank=True)
     request = models.JSONField(null=True, blank=True)
     response = models.JSONField(null=True, blank=True)
+
+    # Exact, in US dollars; filled by ``services.ai_calls.with_costs``. None: no price is known.
+    cost: Decimal | None = None
 
     class Meta:
         verbose_name = "AI call"

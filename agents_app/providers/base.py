@@ -170,6 +170,7 @@ class Completion:
     usage: Usage | None = None
     model: str = ""
     response_id: str = ""
+    service_tier: str = ""
 
     @property
     def text(self) -> str:
@@ -245,7 +246,9 @@ class CompletionBuilder:
             parts.append(TextPart("".join(self._text)))
         parts.extend(_call_part(index, self._calls[index]) for index in sorted(self._calls))
         end = self.finished or Finished("unknown")
-        return Completion(tuple(parts), end.reason, end.usage, end.model, end.response_id)
+        return Completion(
+            tuple(parts), end.reason, end.usage, end.model, end.response_id, end.service_tier
+        )
 
     def _add_call(self, delta: ToolCallDelta) -> None:
         call = self._calls.setdefault(delta.index, _CallPieces())

@@ -1,6 +1,7 @@
 """Why a model call failed, in words for people and in codes for the retry policy.
 
-Not an HTTP or SDK error: those are translated where they arise (`openai_errors`).
+Not an HTTP or SDK error: those are translated where they arise (`openai_errors`). With
+`budget_exceeded` the model was never asked; the message says which limit, and what to do.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -18,6 +19,7 @@ ErrorCode: TypeAlias = Literal[
     "content_filter",
     "not_found",
     "invalid_response",
+    "budget_exceeded",
 ]
 
 MESSAGES: Final[dict[ErrorCode, str]] = {
@@ -34,6 +36,7 @@ MESSAGES: Final[dict[ErrorCode, str]] = {
     "content_filter": "The model's provider declined this request because of its content rules.",
     "not_found": "This model is not available. Please choose another one.",
     "invalid_response": "The model sent an answer that could not be read.",
+    "budget_exceeded": "A budget does not cover this answer. Please tell an administrator.",
 }
 
 CUT_OFF = "The answer was cut off. Please try again."

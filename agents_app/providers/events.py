@@ -125,7 +125,8 @@ class ToolCallDelta(JsonValue):
 class Finished(JsonValue):
     """The last event of every answer that was not cut off. Raises ValueError: unknown reason.
 
-    `model` and `response_id` are what the provider says it used; empty when it does not say.
+    `model`, `response_id` and `service_tier` are what the provider says it used; empty when it
+    does not say.
     """
 
     tag: ClassVar[str] = "finished"
@@ -133,6 +134,7 @@ class Finished(JsonValue):
     usage: Usage | None = None
     model: str = ""
     response_id: str = ""
+    service_tier: str = ""
 
     def __post_init__(self) -> None:
         if self.reason not in FINISH_REASONS:
@@ -142,6 +144,8 @@ class Finished(JsonValue):
         """Return a dict of JSON values; usage as its own object or absent."""
         out: dict[str, Any] = {"type": self.tag, "reason": self.reason, "model": self.model}
         out["response_id"] = self.response_id
+        if self.service_tier:
+            out["service_tier"] = self.service_tier
         if self.usage is not None:
             out["usage"] = self.usage.to_json()
         return out
@@ -157,6 +161,7 @@ class Finished(JsonValue):
             usage=None if usage is None else Usage.from_json(usage),
             model=str(data.get("model", "")),
             response_id=str(data.get("response_id", "")),
+            service_tier=str(data.get("service_tier", "")),
         )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -148,7 +149,7 @@ class OpenAIChatModel:
         if end.usage is not None:
             return end
         usage = estimate_usage(request, reader.text_chars, reader.reasoning_chars)
-        return Finished(end.reason, usage, end.model, end.response_id)
+        return replace(end, usage=usage)
 
 
 @asynccontextmanager

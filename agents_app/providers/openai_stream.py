@@ -56,6 +56,7 @@ class ChunkReader:
         self._refused = False
         self._model = ""
         self._response_id = ""
+        self._tier = ""
         self._calls: list[str] = []  # ids by our index
         self._call_of_wire: dict[Any, int] = {}  # the server's index to ours
         self._out: list[StreamEvent] = []
@@ -90,7 +91,7 @@ class ChunkReader:
             reason = "tool_calls"  # several servers say "stop" after tool calls
         elif reason == "stop" and self._refused:
             reason = "content_filter"
-        return Finished(reason, self._usage, self._model, self._response_id)
+        return Finished(reason, self._usage, self._model, self._response_id, self._tier)
 
     @property
     def finish_seen(self) -> bool:
@@ -127,6 +128,8 @@ class ChunkReader:
             raise error_in_stream(chunk, self._secret)
         self._response_id = self._response_id or str(chunk.get("id") or "")
         self._model = self._model or str(chunk.get("model") or "")
+        # The last chunk knows what the first only hopes for.
+        self._tier = str(chunk.get("service_tier") or "") or self._tier
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         # A server that ignores `stream` sends the whole message at once.

@@ -4,9 +4,12 @@ Pure. Servers agree on two names and differ on the rest; what cannot be read cou
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from agents_app.providers.events import Usage
+
+# A server that says more than this is mistaken; it must not fail a finished answer.
+MOST: Final = 10**12
 
 
 def read_usage(raw: object) -> Usage | None:
@@ -17,14 +20,15 @@ def read_usage(raw: object) -> Usage | None:
     output = _count(raw, "completion_tokens", "output_tokens")
     if not prompt and not output:
         return None  # an all-zero object on every chunk is a placeholder
+    cached_beside = _beside(raw)
     input_details = _details(raw, "prompt_tokens_details", "input_tokens_details")
     output_details = _details(raw, "completion_tokens_details", "output_tokens_details")
     reasoning = _count(output_details, "reasoning_tokens") or _count(raw, "reasoning_tokens")
     if reasoning and _count(raw, "total_tokens") == prompt + output + reasoning:
         output += reasoning  # xAI and others count reasoning beside the answer, not inside it
     return Usage(
-        input_tokens=prompt,
-        output_tokens=output,
+        input_tokens=min(prompt + cached_beside, MOST),
+        output_tokens=min(output, MOST),
         cached_input_tokens=_count(input_details, "cached_tokens")
         or _count(raw, "prompt_cache_hit_tokens", "cache_read_input_tokens"),
         cache_write_tokens=_count(input_details, "cache_write_tokens", "cache_creation_tokens")
@@ -32,6 +36,14 @@ def read_usage(raw: object) -> Usage | None:
         reasoning_tokens=reasoning,
         raw=raw,
     )
+
+
+def _beside(raw: Mapping[str, Any]) -> int:
+    """Cached tokens that are not part of the input: Anthropic's way of counting, which knows
+    neither ``prompt_tokens`` nor details."""
+    if "prompt_tokens" in raw or "input_tokens_details" in raw:
+        return 0
+    return _count(raw, "cache_read_input_tokens") + _count(raw, "cache_creation_input_tokens")
 
 
 def _details(raw: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -47,5 +59,5 @@ def _count(raw: Mapping[str, Any], *names: str) -> int:
     for name in names:
         value = raw.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return int(value)
+            return min(int(value), MOST)
     return 0

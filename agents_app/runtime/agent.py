@@ -4,35 +4,25 @@
 known by its code name, so that rows of the database may stand for it in threads.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from agents_app.models import Agent as AgentRow
-from agents_app.providers.base import ChatMessage, Completion, Usage
+from agents_app.providers.base import ChatMessage, Completion
 from agents_app.runtime.knowing import know_vector
 from agents_app.runtime.nested import tool_of
+from agents_app.runtime.recorded import Caller
 from agents_app.runtime.speaking import CallArguments, Prompt, Speaks, as_message
 from agents_app.runtime.store import NewMessage, SavedMessage, ThreadInfo, thread_store
+from agents_app.runtime.telling import RawHandler, UsageHandler, tell_at_the_end
+from agents_app.runtime.telling import UsageReport as UsageReport
 from agents_app.tools.definitions import ToolDefinition
 from agents_app.types import AgentOptions, read_options
 from one_project.accounts.models import Organisation, User
 from one_project.common.database import in_thread
 from one_project.common.errors import InvalidInput
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageReport:
-    """What a usage handler is given after each model call (AG-16)."""
-
-    organisation_id: UUID | None
-    user_id: UUID | None
-    thread_id: UUID | None
-    agent_name: str
-    model: str
-    provider: str
-    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +57,6 @@ class ContextParts:
 
 
 ContextHandler: TypeAlias = Callable[[ContextParts], Sequence[ChatMessage]]
-UsageHandler: TypeAlias = Callable[[UsageReport], "Awaitable[None] | None"]
-RawHandler: TypeAlias = Callable[[dict[str, Any], dict[str, Any]], "Awaitable[None] | None"]
 StopCondition: TypeAlias = Callable[[StepEnd], bool]
 
 
@@ -98,13 +86,21 @@ class Agent(Speaks):
         return self, call
 
     async def create_thread(
-        self, organisation: Organisation, *, user: User | None = None, title: str = ""
+        self,
+        organisation: Organisation,
+        *,
+        user: User | None = None,
+        title: str = "",
+        usage_handler: UsageHandler | None = None,
     ) -> "AgentThread":
-        """A new thread; of the organisation itself without ``user``. Raises NotFound."""
+        """A new thread; of the organisation itself without ``user``. Raises NotFound.
+
+        ``usage_handler`` is told instead of the agent's, here as in ``continue_thread``.
+        """
         thread_id = await in_thread(
             thread_store().create_thread, organisation, user=user, agent=self, title=title
         )
-        return AgentThread(self, thread_id, organisation, user)
+        return AgentThread(self, thread_id, organisation, user, usage_handler)
 
     async def continue_thread(
         self,
@@ -112,6 +108,7 @@ class Agent(Speaks):
         *,
         organisation: Organisation | None = None,
         user: User | None = None,
+        usage_handler: UsageHandler | None = None,
     ) -> "AgentThread":
         """A thread of somebody who takes part in it, or any of the organisation (TH-11).
 
@@ -120,7 +117,7 @@ class Agent(Speaks):
         found = await in_thread(
             thread_store().find, thread_id, agent=self, organisation=organisation, user=user
         )
-        return AgentThread(self, found.id, found.organisation, user or found.user)
+        return AgentThread(self, found.id, found.organisation, user or found.user, usage_handler)
 
     async def save_messages(
         self,
@@ -178,20 +175,22 @@ class Agent(Speaks):
 
 @dataclass(frozen=True, slots=True)
 class AgentThread(Speaks):
-    """An agent in one thread, for one person: the same verbs, bound (TH-11)."""
+    """An agent in one thread, for one person: the same verbs, bound (TH-11).
+
+    usage_handler: told instead of the agent's; one that a call names wins over both.
+    """
 
     agent: Agent
     thread_id: UUID
     organisation: Organisation
     user: User | None = None
+    usage_handler: UsageHandler | None = None
 
     def _asked(self, call: CallArguments) -> tuple[Agent, CallArguments]:
-        return self.agent, {
-            "organisation": self.organisation,
-            "user": self.user,
-            **call,
-            "thread_id": self.thread_id,
-        }
+        bound: CallArguments = {"organisation": self.organisation, "user": self.user}
+        if self.usage_handler is not None:
+            bound["usage_handler"] = self.usage_handler
+        return self.agent, {**bound, **call, "thread_id": self.thread_id}
 
     async def get_metadata(self) -> ThreadInfo:
         """Title, summary, status and whose it is. Raises NotFound."""
@@ -245,7 +244,14 @@ class AgentThread(Speaks):
         """As ``Agent.fetch_context``."""
         found = await self.get_metadata()
         told, asked = options.over(found.options) if options else found.options, as_message(prompt)
-        await know_vector(found.organisation.pk, told, asked)
+        caller = Caller(
+            organisation_id=found.organisation.pk,
+            user_id=self.user.pk if self.user else None,
+            agent_name=self.agent.name,
+            thread_id=self.thread_id,
+        )
+        calls = await know_vector(caller, told, asked)
+        await tell_at_the_end(calls, self.usage_handler or self.agent.usage_handler)
         return await in_thread(
             thread_store().context,
             self.thread_id,

@@ -48,17 +48,19 @@ async def ask(
     request: ChatRequest,
     patience: Patience,
     *,
+    begun: Callable[[], None] = lambda: None,
     failed: Callable[[ModelError], None] = lambda error: None,
 ) -> AsyncIterator[list[StreamEvent] | Restarted]:
     """Stream the answer. Raises ModelError once it cannot be had.
 
     429, 5xx, connection errors and answers that were cut off are asked again as often as
     ``patience.retries`` has waits (plus up to half of jitter), honouring Retry-After; others fail
-    at once. A model that stays silent too long is a time-out, which is not asked again. ``failed``
-    is told of each failure after which it is asked again.
+    at once. A model that stays silent too long is a time-out, which is not asked again. ``begun``
+    is told of each attempt, ``failed`` of each failure after which it is asked again.
     """
     for attempt in range(len(patience.retries) + 1):
         silence = _Silence(patience)
+        begun()
         try:
             async with aclosing(model.stream(request)) as events:
                 while (batch := await silence.limited(anext(events, None))) is not None:

@@ -21,6 +21,7 @@ from agents_app.runtime.store import (
     NewMessage,
     thread_store,
 )
+from agents_app.runtime.telling import tell_usage
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolDefinition
 from agents_app.types import AgentOptions
@@ -119,7 +120,8 @@ async def _context(
             input_prompt=(prompt,) if prompt else (),
             user_id=run.user.pk if run.user else None,
         )
-    await know_vector(run.thread.organisation.pk, run.options, prompt)
+    searched = await know_vector(run.caller(), run.options, prompt)
+    await tell_usage(searched, run.usage_handler)
     return await in_thread(
         thread_store().context,
         run.thread.id,

@@ -1,59 +1,101 @@
 """Calls of an embedding model as they are kept in the ledger: counted, never with their texts."""
 
+import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from agents_app.models import AICallStatus, Purpose
 from agents_app.providers.base import Usage
-from agents_app.providers.embeddings import EmbeddingModel, Embeddings
+from agents_app.providers.embeddings import EmbeddingModel, Embeddings, Vector, batches_of
 from agents_app.providers.errors import ModelError
 from agents_app.runtime.recorded import Caller, RecordedCall
+from agents_app.tools.definitions import ToolContext
 
 
 @dataclass(slots=True)
 class RecordedEmbedder:
-    """Asks an embedding model and notes every call.
-
-    Those that ended alike are one entry: its tokens and times are sums, so that a piece of work of
-    a thousand texts is no more than one row in the ledger.
-    """
+    """Asks an embedding model and notes every request, also those that failed."""
 
     model: EmbeddingModel
-    organisation_id: UUID | None
-    _noted: dict[str, RecordedCall] = field(default_factory=dict)
+    caller: Caller
+    _noted: list[RecordedCall] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.caller = replace(self.caller, purpose=Purpose.EMBEDDING)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
-        """See ``EmbeddingModel.embed``. Raises ModelError."""
-        began = time.monotonic()
-        try:
-            found = await self.model.embed(texts)
-        except ModelError as error:
-            self._note(began, Embeddings(()), error)
-            raise
-        self._note(began, found, None)
-        return found
+        """See ``EmbeddingModel.embed``: as many requests as its batches. Raises ModelError."""
+        vectors: list[Vector] = []
+        usage, model = Usage(), self.model.model
+        for batch in batches_of(texts):
+            found = await self._embed(batch)
+            vectors += found.vectors
+            usage, model = usage + found.usage, found.model or model
+        if len({len(vector) for vector in vectors}) > 1:
+            raise ModelError("invalid_response", detail="vectors of different lengths")
+        return Embeddings(tuple(vectors), usage, model)
 
     def take(self) -> list[RecordedCall]:
         """What has been noted since this was asked last: to be stored by who asks."""
-        noted, self._noted = list(self._noted.values()), {}
+        noted, self._noted = self._noted, []
         return noted
 
-    def _note(self, began: float, found: Embeddings, error: ModelError | None) -> None:
-        duration = round((time.monotonic() - began) * 1000)
-        code = error.code if error else ""
-        if known := self._noted.get(code):
-            known.usage = known.usage + found.usage
-            known.duration_ms += duration
-            return
-        self._noted[code] = RecordedCall(
-            caller=Caller(organisation_id=self.organisation_id, purpose=Purpose.EMBEDDING),
-            status=AICallStatus.FAILED if error else AICallStatus.SUCCESS,
-            model=found.model or self.model.model,
-            provider=self.model.provider,
-            usage=found.usage if found.vectors else Usage(),
-            duration_ms=duration,
-            error_code=code,
-            error=(error.detail or error.message_for_person)[:2000] if error else "",
+    async def _embed(self, batch: Sequence[str]) -> Embeddings:
+        began = time.monotonic()
+        try:
+            found = await self.model.embed(batch)
+        except ModelError as error:
+            self._note(began, AICallStatus.FAILED, Usage(), error=error)
+            raise
+        except asyncio.CancelledError:
+            # Sent, and so to be paid, whoever reads it.
+            given = Usage.estimate(sum(map(len, batch)), 0)
+            self._note(began, AICallStatus.STOPPED, given)
+            raise
+        self._note(began, AICallStatus.SUCCESS, found.usage, returned=found.model)
+        return found
+
+    def _note(
+        self,
+        began: float,
+        status: str,
+        usage: Usage,
+        *,
+        returned: str = "",
+        error: ModelError | None = None,
+    ) -> None:
+        self._noted.append(
+            RecordedCall(
+                caller=self.caller,
+                status=status,
+                model=returned or self.model.model,
+                model_requested=self.model.model,
+                model_returned=returned,
+                provider=self.model.provider,
+                usage=usage,
+                duration_ms=round((time.monotonic() - began) * 1000),
+                error_code=error.code if error else "",
+                error=(error.detail or error.message_for_person)[:2000] if error else "",
+            )
         )
+
+
+def searcher(context: ToolContext) -> Caller:
+    """Whose call the vector of a question is that a tool was asked."""
+    agent, organisation = context.agent, context.organisation
+    return Caller(
+        # Programs without an organisation have one that was never saved.
+        organisation_id=None if organisation._state.adding else organisation.pk,
+        user_id=context.user.pk if context.user else None,
+        agent_id=agent.pk if agent else None,
+        agent_name=agent.name if agent else "",
+        thread_id=context.thread_id,
+        turn_id=context.turn_id,
+    )
+
+
+def asked_by(organisation_id: UUID, user_id: UUID | None = None) -> Caller:
+    """Whose call it is where nothing else is known."""
+    return Caller(organisation_id=organisation_id, user_id=user_id)

@@ -1,19 +1,18 @@
 """Which agent answers a question: a cheap model chooses, or the nearest description."""
 
 import math
-import time
 from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, create_model
 
-from agents_app.models import AICallStatus, Purpose
-from agents_app.providers.embeddings import Embeddings, Vector
-from agents_app.providers.errors import ModelError
+from agents_app.models import Purpose
+from agents_app.providers.embeddings import Vector
 from agents_app.providers.registry import NO_EMBEDDINGS, resolve_embedding_model
 from agents_app.runtime.agent import Agent
-from agents_app.runtime.recorded import Caller, RecordedCall
+from agents_app.runtime.recorded import Caller
+from agents_app.runtime.recorded_embeddings import RecordedEmbedder
 from agents_app.runtime.store import keep
 from agents_app.types import AgentOptions
 from one_project.accounts.models import Organisation, User
@@ -91,7 +90,6 @@ async def choose_by_similarity(
         user_id=user.pk if user else None,
         agent_name=ROUTER,
         thread_id=thread_id,
-        purpose=Purpose.EMBEDDING,
     )
     texts = [question, *(f"{agent.name}: {agent.description}" for agent in agents)]
     asked, *known = await _vectors(texts, caller)
@@ -104,26 +102,11 @@ async def _vectors(texts: Sequence[str], caller: Caller) -> Sequence[Vector]:
     model = resolve_embedding_model()
     if model is None:
         raise InvalidInput(NO_EMBEDDINGS)
-    began = time.monotonic()
-    found, failure = Embeddings(()), None
+    asked = RecordedEmbedder(model, caller)
     try:
-        found = await model.embed(texts)
-    except ModelError as error:
-        failure = error
-    call = RecordedCall(
-        caller=caller,
-        status=AICallStatus.FAILED if failure else AICallStatus.SUCCESS,
-        model=found.model or model.model,
-        provider=model.provider,
-        usage=found.usage,
-        duration_ms=round((time.monotonic() - began) * 1000),
-        error_code=failure.code if failure else "",
-        error=(failure.detail or failure.message_for_person)[:2000] if failure else "",
-    )
-    await in_thread(keep, [call], [])
-    if failure is not None:
-        raise failure
-    return found.vectors
+        return (await asked.embed(texts)).vectors
+    finally:
+        await in_thread(keep, asked.take(), [])
 
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:

@@ -26,7 +26,7 @@ from agents_app.runtime.store import (
     keep,
     thread_store,
 )
-from agents_app.runtime.telling import tell
+from agents_app.runtime.telling import UsageHandler, tell, tell_at_the_end
 from agents_app.runtime.tokens import context_window, count_tools
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
@@ -151,7 +151,12 @@ class Run:
 
     def recording(self, request: ChatRequest, purpose: str = Purpose.ANSWER) -> Recorder:
         """The next model call, whose record is kept however it ends."""
-        caller = Caller(
+        self.recorder = Recorder(self.model, request, self.caller(purpose))
+        return self.recorder
+
+    def caller(self, purpose: str = Purpose.ANSWER) -> Caller:
+        """Whose calls these are, for the ledger."""
+        return Caller(
             organisation_id=self.organisation.pk if self.organisation else None,
             user_id=self.user.pk if self.user else None,
             agent_id=self.agent.row.pk if self.agent.row else None,
@@ -160,8 +165,10 @@ class Run:
             message_id=self.noted_message_id,
             purpose=self.call.get("purpose") or purpose,
         )
-        self.recorder = Recorder(self.model, request, caller)
-        return self.recorder
+
+    @property
+    def usage_handler(self) -> UsageHandler | None:
+        return self.call.get("usage_handler", self.agent.usage_handler)
 
     def tool_context(self, step: int, position: int, offered: Offered | None) -> ToolContext:
         """For one use of a tool; its key is the same when the call is repeated by its own key."""
@@ -225,14 +232,16 @@ class Run:
 
     async def _tell(self, recorder: Recorder) -> None:
         raw = self.call.get("raw_handler", self.agent.raw_handler)
-        await tell(recorder, raw, self.call.get("usage_handler", self.agent.usage_handler))
+        await tell(recorder, raw, self.usage_handler)
 
     async def fail(self, error: BaseException) -> None:
         """Keep what was used, and mark what was pending as failed (AG-10)."""
         stopped = isinstance(error, asyncio.CancelledError | GeneratorExit)
-        if stopped and self.recorder is not None and not self.recorder.answer.finished:
-            self.recorder.stopped()
-        await in_thread(keep, self.recorder.calls if self.recorder else [], self.uses)
+        if self.recorder is not None:
+            self.recorder.stopped()  # what is under way still, whatever went wrong
+        calls = self.recorder.calls if self.recorder else []
+        await in_thread(keep, calls, self.uses)
+        await tell_at_the_end(calls, self.usage_handler)
         if self.thread is None or self.pending_id is None:
             return
         text, code = (STOPPED, "stopped") if stopped else self._words(error)

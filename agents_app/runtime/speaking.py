@@ -13,16 +13,11 @@ from agents_app.types import AgentOptions
 from one_project.accounts.models import Organisation, User
 
 if TYPE_CHECKING:
-    from agents_app.runtime.agent import (
-        Agent,
-        ContextHandler,
-        RawHandler,
-        StopCondition,
-        UsageHandler,
-    )
+    from agents_app.runtime.agent import Agent, ContextHandler, StopCondition
     from agents_app.runtime.loop import TextEvent
     from agents_app.runtime.objects import ObjectResult, Partial
     from agents_app.runtime.run import TextResult
+    from agents_app.runtime.telling import RawHandler, UsageHandler
 
 E = TypeVar("E")
 R = TypeVar("R")

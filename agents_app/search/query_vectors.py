@@ -6,12 +6,13 @@ asks for. The question of a web process lies beside them for a moment, where a w
 no row holds its text, and nobody answers it when it is not waited for any more.
 """
 
+import asyncio
 import hashlib
 import logging
 import struct
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.core.cache import caches
@@ -19,8 +20,8 @@ from redis.exceptions import RedisError
 
 from agents_app.models import EmbeddingSpace
 from agents_app.providers.errors import ModelError
-from agents_app.runtime.recorded import RecordedCall
-from agents_app.runtime.recorded_embeddings import RecordedEmbedder
+from agents_app.runtime.recorded import Caller, RecordedCall
+from agents_app.runtime.recorded_embeddings import RecordedEmbedder, asked_by
 from agents_app.runtime.store import keep
 from agents_app.search.spaces import active_space, model_of
 from agents_app.search.texts import TEXT_FORM, embedded
@@ -36,11 +37,13 @@ NO_EMBEDDER = "no_embedding_model"
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
-    """``vector`` None: search by words alone, and say why (``degraded``, a code)."""
+    """``vector`` None: search by words alone, and say why (``degraded``, a code). ``calls``: what
+    was asked of a model for it, kept already; nothing where it was known."""
 
     space_id: int | None = None
     vector: tuple[float, ...] | None = None
     degraded: str = ""
+    calls: tuple[RecordedCall, ...] = field(default=(), compare=False, repr=False)
 
 
 def cache_key(space_id: int, organisation_id: UUID, text: str) -> str:
@@ -49,8 +52,13 @@ def cache_key(space_id: int, organisation_id: UUID, text: str) -> str:
     return f"query-vector:{hashlib.sha256(told.encode(errors='surrogatepass')).hexdigest()}"
 
 
-async def query_vector(organisation_id: UUID, text: str) -> QueryVector:
-    """For workers. An embedder that fails leaves the words; it never fails a turn."""
+async def query_vector(
+    organisation_id: UUID, text: str, *, caller: Caller | None = None
+) -> QueryVector:
+    """For workers. An embedder that fails leaves the words; it never fails a turn.
+
+    ``caller``: whose call it is, if not the organisation's own.
+    """
     space = await in_thread(active_space)
     if space is None or not text.strip():
         return QueryVector(degraded="" if space else NO_EMBEDDER)
@@ -60,19 +68,23 @@ async def query_vector(organisation_id: UUID, text: str) -> QueryVector:
     model = await in_thread(model_of, space)
     if model is None:
         return QueryVector(degraded=NO_EMBEDDER)
-    asked = RecordedEmbedder(model, organisation_id)
+    asked = RecordedEmbedder(model, caller or asked_by(organisation_id))
     vector: Sequence[float] | None = None
     try:
         vector = (await asked.embed([embedded(text)])).vectors[0]
     except ModelError as error:
         logger.warning("no vector for a query: %s", error.code)
+    except asyncio.CancelledError:
+        await in_thread(keep, asked.take(), [])
+        raise
     if vector is not None and len(vector) != space.dimensions:
         logger.warning("the embedding model gives %s dimensions now", len(vector))
         vector = None
-    await in_thread(_keep, space, organisation_id, text, vector, asked.take())
+    calls = asked.take()
+    await in_thread(_keep, space, organisation_id, text, vector, calls)
     if vector is None:
-        return QueryVector(degraded=UNAVAILABLE)
-    return QueryVector(space.pk, tuple(vector))
+        return QueryVector(degraded=UNAVAILABLE, calls=tuple(calls))
+    return QueryVector(space.pk, tuple(vector), calls=tuple(calls))
 
 
 def _keep(

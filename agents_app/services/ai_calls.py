@@ -2,36 +2,96 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from agents_app.models import AICall
 from agents_app.runtime.recorded import RecordedCall
-from billing_app.runtime.pricing import Tokens, cost_of
+from billing_app.models import Pricing, UsageRecord
+from billing_app.services.usage import record_usage
+from billing_app.types.usage import Use
 from one_project.common.text import clean_json, clean_line, clean_text
 
 PURGE_BATCH = 500
+MICROS: Final = Decimal(1_000_000)
+# What providers call the tier that nobody asked for.
+USUAL_TIERS: Final = frozenset({"", "auto", "default", "standard"})
+LARGEST: Final = 2_147_483_647  # what a column of the ledger holds
 
 
 def keep_calls(calls: Iterable[RecordedCall]) -> list[AICall]:
-    """Store calls that have ended, in the caller's transaction; one statement."""
-    rows = [_row(call) for call in calls]
-    return AICall.objects.bulk_create(rows) if rows else []
+    """Store calls that have ended as rows of the ledger and as raw usage, with one key: either both
+    are there or neither is. Each ``call.cost`` is known then.
+
+    Joins the caller's transaction. What is stored already stays as it is, so that a repetition
+    counts nothing twice.
+    """
+    found = list(calls)
+    if not found:
+        return []
+    with transaction.atomic():
+        records = record_usage([_use(call) for call in found])
+        for call in found:
+            call.cost = records[call.id].cost
+        rows = [_row(call, records[call.id]) for call in found]
+        return AICall.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _row(call: RecordedCall) -> AICall:
+def with_costs(calls: Iterable[AICall]) -> list[AICall]:
+    """The calls, each with its exact ``cost`` from raw usage; one query. Those from before there
+    was raw usage have their own."""
+    found = list(calls)
+    records = UsageRecord.objects.in_bulk([call.pk for call in found]) if found else {}
+    for call in found:
+        record = records.get(call.pk)
+        if record is not None:
+            call.cost = record.cost
+        elif call.cost_micros is not None:
+            call.cost = call.cost_micros / MICROS
+    return found
+
+
+def _use(call: RecordedCall) -> Use:
     caller, usage = call.caller, call.usage
-    tokens = Tokens(
-        input=usage.input_tokens,
-        output=usage.output_tokens,
-        cached_input=usage.cached_input_tokens,
-        cache_write=usage.cache_write_tokens,
+    tier = clean_line(call.service_tier, 16).lower()
+    return Use(
+        id=call.id,
+        # A clock that was set back meanwhile must not fail an answer that is there.
+        occurred_at=min(call.ended_at, timezone.now()),
+        provider=call.provider,
+        model_requested=call.model_requested or call.model,
+        model_returned=call.model_returned,
+        service_tier="" if tier in USUAL_TIERS else tier,
+        purpose=caller.purpose,
+        organisation_id=caller.organisation_id,
+        user_id=caller.user_id,
+        team_id=caller.team_id,
+        agent_id=caller.agent_id,
+        agent_name=caller.agent_name,
+        thread_id=caller.thread_id,
+        turn_id=caller.turn_id,
+        message_id=caller.message_id,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        is_estimated=usage.estimated,
+        is_aborted=call.is_aborted,
+        reservation_id=call.reservation_id,
     )
-    cost = cost_of(call.provider, call.model, tokens, timezone.now())
+
+
+def _row(call: RecordedCall, record: UsageRecord) -> AICall:
+    caller, usage = call.caller, call.usage
     return AICall(
-        cost_micros=cost.micros,
-        meta={"price": "estimated"} if cost.is_estimated else {},
+        pk=call.id,
+        cost_micros=None if record.cost is None else in_micros(record.cost),
+        meta={"price": "estimated"} if record.pricing == Pricing.FLAT else {},
         organisation_id=caller.organisation_id,
         user_id=caller.user_id,
         agent_id=caller.agent_id,
@@ -46,17 +106,22 @@ def _row(call: RecordedCall) -> AICall:
         finish_reason=clean_line(call.finish_reason, 32),
         error_code=call.error_code,
         error=clean_text(call.error),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
+        input_tokens=min(usage.input_tokens, LARGEST),
+        output_tokens=min(usage.output_tokens, LARGEST),
+        cached_input_tokens=min(usage.cached_input_tokens, LARGEST),
+        cache_write_tokens=min(usage.cache_write_tokens, LARGEST),
+        reasoning_tokens=min(usage.reasoning_tokens, LARGEST),
         is_estimated=usage.estimated,
         duration_ms=call.duration_ms,
         first_token_ms=call.first_token_ms,
         request=clean_json(call.request),
         response=clean_json(call.response),
     )
+
+
+def in_micros(cost: Decimal) -> int:
+    """US dollars as millionths, rounded half up."""
+    return int((cost * MICROS).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def forget_raw_calls() -> int:

@@ -16,6 +16,7 @@ from agents_app.models import EmbeddingSpace, SpaceState
 from agents_app.providers.embeddings import EmbeddingModel, Vector
 from agents_app.providers.errors import ErrorCode, ModelError
 from agents_app.providers.registry import resolve_embedding_model
+from agents_app.runtime.recorded import Caller
 from agents_app.runtime.recorded_embeddings import RecordedEmbedder
 from agents_app.search.kinds import EmbeddedKind, EmbeddedText, find_kind
 from agents_app.search.spaces import LIVE, model_of
@@ -126,7 +127,7 @@ async def recorded(
     model: EmbeddingModel, organisation_id: UUID | None
 ) -> AsyncIterator[RecordedEmbedder]:
     """The model; what was asked of it within the block is in the ledger afterwards."""
-    asked = RecordedEmbedder(model, organisation_id)
+    asked = RecordedEmbedder(model, Caller(organisation_id=organisation_id))
     try:
         yield asked
     finally:

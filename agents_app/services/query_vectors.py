@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from agents_app.runtime.recorded_embeddings import asked_by
 from agents_app.search.query_vectors import (
     NO_EMBEDDER,
     UNAVAILABLE,
@@ -29,18 +30,21 @@ ONCE_IN: Final = 5
 
 
 @step(name="agents_app.embed_query", pool=POOL, timeout=20.0)
-async def embed_query(organisation_id: UUID, key: str) -> None:
+async def embed_query(organisation_id: UUID, key: str, user_id: UUID | None = None) -> None:
     """Find the vector of the question asked under ``key`` and leave it in the cache.
 
     Nothing where it was asked too long ago: nobody waits for it, whatever has piled up.
     """
     if text := await in_thread(asked_question, key):
-        await query_vector(organisation_id, text)
+        await query_vector(organisation_id, text, caller=asked_by(organisation_id, user_id))
 
 
-def wait_for_vector(organisation_id: UUID, text: str) -> QueryVector:
+def wait_for_vector(organisation_id: UUID, text: str, user_id: UUID | None = None) -> QueryVector:
     """The query's vector, for two seconds at most; words alone after that, and at once where the
-    cache is away. Holds no connection to the database while it waits."""
+    cache is away. Holds no connection to the database while it waits.
+
+    ``user_id``: who asks, and pays where nobody has asked the same just before.
+    """
     space = active_space()
     if space is None or model_of(space) is None:
         return QueryVector(degraded=NO_EMBEDDER)
@@ -52,7 +56,7 @@ def wait_for_vector(organisation_id: UUID, text: str) -> QueryVector:
     if key is None:
         return QueryVector(degraded=UNAVAILABLE)
     once = f"{key}:{int(time.time() // ONCE_IN)}"
-    enqueue(embed_query, organisation_id, key, organisation_id=organisation_id, key=once)
+    enqueue(embed_query, organisation_id, key, user_id, organisation_id=organisation_id, key=once)
     if not connection.in_atomic_block:
         connection.close()
     deadline = time.monotonic() + PATIENCE

@@ -26,7 +26,7 @@ def search(request: MemberRequest) -> HttpResponse:
     query = clean_line(request.GET.get("q"), LONGEST)
     passages, degraded = None, ""
     if query:
-        vector = wait_for_vector(request.organisation.pk, query)
+        vector = wait_for_vector(request.organisation.pk, query, request.user.pk)
         degraded = vector.degraded
         passages = search_knowledge(
             request.organisation, user=request.user, query=query, vector=vector, limit=SHOWN

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from chat_app.live import records
 from chat_app.live.calls import attach_calls
 from chat_app.live.canvas import render_canvas
+from chat_app.live.costs import attach_costs
 from chat_app.models import Message, Thread, ThreadParticipant
 from one_project.common.publish import publish_on_commit
 
@@ -39,6 +40,7 @@ def render_changes(
         .in_order()
     }
     attach_calls(list(found.values()))
+    attach_costs(list(found.values()))
     shown = [render_message(row) for row in found.values() if row.superseded_by_id is None]
     gone = [
         f'<article id="message-{key}" data-removed></article>'

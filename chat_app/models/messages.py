@@ -13,6 +13,7 @@ from one_project.common.models import ChangingEntity, choice_check
 
 if TYPE_CHECKING:
     from agents_app.models import ToolCall
+    from billing_app.types.costs import CallCost
 
 
 class MessageKind(models.TextChoices):
@@ -90,6 +91,8 @@ class Message(ChangingEntity):
 
     # Of a message of kind tool: filled by ``live.calls.attach_calls``.
     calls: "list[ToolCall]"
+    # Of an answer: filled by ``live.costs.attach_costs``.
+    cost: "CallCost | None" = None
 
     objects = MessageQuerySet.as_manager()
 

@@ -7,7 +7,9 @@ from agents_app.providers.parts import ChatMessage
 from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.ask import Patience
 from agents_app.runtime.recorded import Caller, Recorder
+from agents_app.runtime.store import keep
 from chat_app.models import Thread
+from one_project.common.database import in_thread
 from one_project.common.text import clean_text
 
 
@@ -28,12 +30,18 @@ def note_recorder(
 
 
 async def noted(recorder: Recorder) -> str:
-    """What the model says, clean. Raises ModelError; the recorder has the calls in any case."""
+    """What the model says, clean. Raises ModelError; the calls are kept in any case.
+
+    They are by themselves: whoever ends an answer locks the thread first, and budgets after it.
+    """
     patience = Patience(
         first=settings.ONE_TURN_FIRST_TOKEN_TIMEOUT,
         idle=settings.ONE_TURN_IDLE_TIMEOUT,
         retries=settings.ONE_MODEL_RETRIES,
     )
-    async for _ in recorder.ask(patience):
-        pass
+    try:
+        async for _ in recorder.ask(patience):
+            pass
+    finally:
+        await in_thread(keep, recorder.calls, [])
     return clean_text(recorder.answer.completion().text).strip()

@@ -195,6 +195,7 @@ class AgentThreads:
             if more:
                 drafts.append(pending_draft(agent))
             placed = place_messages(change, drafts, prompt=prompt, pending=pending)
+            change.restate()  # what the thread has cost
             if more:
                 mark_run(placed[-1], key)
             else:
@@ -217,6 +218,7 @@ class AgentThreads:
                 code[:64],
             )
             change.touch(pending)
+            change.restate()
             pending.save(update_fields=["status", "error", "error_code", "seq", "updated_at"])
 
     def save(

@@ -4,9 +4,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import ValidationError
 
 from agents_app.models import Agent, AgentKind
+from agents_app.providers.registry import resolve_chat_model
+from agents_app.runtime.spending import is_free
+from billing_app.errors import BudgetExceeded
+from billing_app.services import budgets
 from billing_app.services.sending import check_tokens, estimate_tokens
+from billing_app.types.usage import Spender
 from chat_app.errors import MessageTooLong
 from chat_app.models import (
     Message,
@@ -16,6 +23,7 @@ from chat_app.models import (
     ThreadParticipant,
     Turn,
 )
+from chat_app.runtime.options import turn_options
 from chat_app.services.answering import answer_turn, turn_over
 from chat_app.services.changes import Change
 from chat_app.types import MessageDraft
@@ -119,10 +127,27 @@ def turn_of_key(thread: Thread, key: UUID | None) -> Turn | None:
     return thread.turns.select_related("message").filter(client_key=key).first()
 
 
-def check_answer(thread: Thread, user: User, text: str) -> None:
-    """Raises RateLimited where an answer to ``text`` may take more tokens than are left."""
+def check_answer(turn: Turn, user: User, text: str) -> None:
+    """Raises RateLimited where an answer to ``text`` may take more tokens than are left, and
+    BudgetExceeded where nothing is left to spend on it."""
+    thread = turn.thread
     estimate = estimate_tokens(text, last_total=_last_total(thread))
     check_tokens(thread.organisation, user, estimate)
+    spender = Spender(organisation_id=turn.organisation_id, user_id=user.pk, agent_id=turn.agent_id)
+    try:
+        budgets.check(spender)
+    except BudgetExceeded:
+        if not _is_free(turn):
+            raise
+        budgets.check(spender, is_free=True)
+
+
+def _is_free(turn: Turn) -> bool:
+    """Whether the model that is going to be asked costs nothing."""
+    try:
+        return is_free(resolve_chat_model(turn_options(turn).model))
+    except (ImproperlyConfigured, ValidationError):
+        return False  # the turn says what is wrong
 
 
 def _last_total(thread: Thread) -> int | None:

@@ -5,7 +5,7 @@ number n has seen everything up to n.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -57,8 +57,12 @@ class Change:
             setattr(self.thread, name, value)
         self._fields |= set(values)
         if HEADING & values.keys():
-            self.thread.title_seq = self.seq
-            self._fields.add("title_seq")
+            self.restate()
+
+    def restate(self) -> None:
+        """What the heading shows besides the thread's own row has changed: it is announced."""
+        self.thread.title_seq = self.seq
+        self._fields.add("title_seq")
 
     def save(self) -> None:
         self.thread.seq = self.seq
@@ -82,3 +86,9 @@ def changing(thread_id: UUID, *, deleted_too: bool = False) -> Iterator[Change]:
         yield change
         change.save()
         announce(thread, change.seq, change.message_ids, canvas=change.canvas)
+
+
+def restate(thread_id: UUID) -> None:
+    """Announce the heading of the thread: what it has cost has changed. Nothing if it is gone."""
+    with suppress(ThreadNotFound), changing(thread_id) as change:
+        change.restate()

@@ -69,7 +69,7 @@ def send_agent_message(
     ``kind`` is user, agent or system. ``agent`` is who is asked (user message, default: the
     thread's agent) or who speaks (agent message). ``tool_call`` and ``result`` attach the use of a
     tool. ``answer`` overrides whether an answer is asked for; ``options`` are AgentOptions for it.
-    ``limited``: the rate limits of people hold (raises RateLimited; nothing was said then).
+    ``limited``: the limits of people hold (raises RateLimited, BudgetExceeded: nothing was said).
     ``files``: what ``author`` attaches, by id (raises as ``attachable_files``).
     ``speaker``: the agent that asks on behalf of ``asked_by`` (a delegation). What waits for a
     person in the thread is denied: something else was said instead. Returns the message and its
@@ -112,7 +112,7 @@ def send_agent_message(
                 # Last, because others of the organisation wait for these rows.
                 take_message(change.thread.organisation, author)
                 if turn is not None:
-                    check_answer(change.thread, author, message.text)
+                    check_answer(turn, author, message.text)
     except IntegrityError:
         # The same key again: the constraint tells, so that nothing has to be looked up before.
         if found := _already_sent(thread, client_key):
@@ -161,7 +161,7 @@ def start_thread(
 ) -> tuple[Thread, Turn]:
     """Begin a thread with a first message; a repeated request finds the first one's thread.
 
-    ``limited``: raises RateLimited where people begin or say more than they may.
+    ``limited``: raises RateLimited where people begin or say more than they may, BudgetExceeded.
     """
     checked_text(message)
     try:

@@ -242,7 +242,7 @@ def save_to_thread(
     """Ask in the thread itself: an ordinary turn with these options, its tools and its effects.
 
     Raises InvalidInput where ``by`` takes no part in the thread or no row stands for the agent,
-    RateLimited.
+    RateLimited, BudgetExceeded.
     """
     try:
         thread = access_thread(by, thread.pk)

@@ -14,7 +14,9 @@ from agents_app.providers.errors import ModelError
 from agents_app.providers.parts import ReasoningPart
 from agents_app.runtime.agent import Agent, registered_agents
 from agents_app.runtime.run import TextResult
+from agents_app.services.ai_calls import in_micros, with_costs
 from agents_app.types import AgentOptions, read_options
+from billing_app.types.money import ZERO
 from chat_app.models import Trial, TrialAnswer, TrialStatus
 from chat_app.runtime.options import agent_behind
 from chat_app.services.playground_checks import passes
@@ -156,7 +158,7 @@ def _end(answer_id: UUID, **fields: Any) -> None:
 
 def _measure(answer: TrialAnswer) -> None:
     """What its model calls took, from the ledger; also those of attempts that were lost."""
-    calls = list(
+    calls = with_costs(
         AICall.objects.filter(
             Q(message_id=answer.pk),
             organisation=answer.organisation_id,
@@ -166,7 +168,7 @@ def _measure(answer: TrialAnswer) -> None:
         .defer("request", "response")
         .order_by("created_at", "pk")
     )
-    costs = [call.cost_micros for call in calls]
+    costs = [call.cost for call in calls]
     answer.calls = [call.pk for call in calls]
     answer.answered_by = calls[-1].model if calls else ""
     answer.input_tokens = sum(call.input_tokens for call in calls)
@@ -174,4 +176,4 @@ def _measure(answer: TrialAnswer) -> None:
     answer.duration_ms = sum(call.duration_ms for call in calls)
     answer.first_token_ms = calls[0].first_token_ms if calls else None
     known = [cost for cost in costs if cost is not None]
-    answer.cost_micros = sum(known) if known and len(known) == len(costs) else None
+    answer.cost_micros = in_micros(sum(known, ZERO)) if known and len(known) == len(costs) else None

@@ -7,13 +7,12 @@ from typing import Any
 import orjson
 
 from chat_app.models import Trial, TrialAnswer
+from one_project.common.csv_files import safe_cell
 
 COLUMNS = (
     "input", "version", "prompt", "model", "status", "answer", "error", "expected", "check",
     "passed", "input_tokens", "output_tokens", "cost_micros", "first_token_ms", "duration_ms",
 )  # fmt: skip
-# What spreadsheets read as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def outcome_rows(trial: Trial) -> list[dict[str, Any]]:
@@ -66,12 +65,3 @@ def as_json(trial: Trial) -> bytes:
         "answers": outcome_rows(trial),
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
-
-
-def safe_cell(value: Any) -> Any:
-    """Text that a spreadsheet will not calculate; numbers as they are."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value

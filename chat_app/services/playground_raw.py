@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from agents_app.models import AICall
+from agents_app.services.ai_calls import with_costs
 from chat_app.models import Message, Thread, Turn
 from one_project.accounts.models import Organisation
 
@@ -60,16 +61,16 @@ def turn_json(turn: Turn) -> dict[str, Any]:
 def calls_of_message(thread: Thread, message: Message) -> list[AICall]:
     """With their raw requests and responses."""
     calls = AICall.objects.filter(thread_id=thread.pk, message_id=message.pk)
-    return list(calls.order_by("created_at", "pk"))
+    return with_costs(calls.order_by("created_at", "pk"))
 
 
 def calls_of_turn(thread: Thread, turn: Turn) -> list[AICall]:
     """With their raw requests and responses."""
     calls = AICall.objects.filter(thread_id=thread.pk, turn_id=turn.pk)
-    return list(calls.order_by("created_at", "pk"))
+    return with_costs(calls.order_by("created_at", "pk"))
 
 
 def calls_of_answer(organisation: Organisation, ids: Sequence[UUID]) -> list[AICall]:
     """With their raw requests and responses."""
     calls = AICall.objects.filter(organisation=organisation, pk__in=list(ids))
-    return list(calls.order_by("created_at", "pk"))
+    return with_costs(calls.order_by("created_at", "pk"))

@@ -3,13 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from agents_app.models import AICall, Purpose
 from agents_app.providers.parts import FilePart, ReasoningPart, SourcePart
+from agents_app.services.ai_calls import with_costs
+from billing_app.services.costs import cost_by_purpose
+from billing_app.types.money import ZERO
 from chat_app.models import Message, MessageStatus, Thread, ThreadParticipant, Trial, Turn
 from chat_app.services.reading import MessagePage, ThreadPage, get_thread_messages
 from one_project.accounts.models import Organisation, User
@@ -26,27 +30,34 @@ TRIALS = 10
 
 @dataclass(slots=True)
 class Figures:
-    """Sums over model calls. Times in ms; ``cost_micros`` None: no price is known of one."""
+    """Sums over model calls. Times in ms; ``cost`` in US dollars, None: no price is known of one;
+    ``is_guessed``: one has a cost by an unknown model's price, or by estimated tokens."""
 
     steps: int = 0
     tokens: int = 0
-    cost_micros: int | None = None
+    cost: Decimal | None = None
     duration_ms: int = 0
     first_token_ms: int | None = None
     is_estimated: bool = False
+    is_guessed: bool = False
 
     @classmethod
     def of(cls, calls: Iterable[AICall]) -> "Figures":
+        """Of calls ``with_costs``."""
         found = list(calls)
-        costs = [call.cost_micros for call in found if call.cost_micros is not None]
+        costs = [call.cost for call in found if call.cost is not None]
         firsts = [call.first_token_ms for call in found if call.first_token_ms is not None]
         return cls(
             steps=len(found),
             tokens=sum(call.total_tokens for call in found),
-            cost_micros=sum(costs) if found and len(costs) == len(found) else None,
+            cost=sum(costs, ZERO) if found and len(costs) == len(found) else None,
             duration_ms=sum(call.duration_ms for call in found),
             first_token_ms=firsts[0] if firsts else None,
             is_estimated=any(call.is_estimated for call in found),
+            is_guessed=any(
+                call.cost and (call.is_estimated or call.meta.get("price") == "estimated")
+                for call in found
+            ),
         )
 
 
@@ -151,22 +162,18 @@ def view_thread(thread: Thread, *, cursor: str | None = None) -> ThreadView:
 
 
 def thread_sums(thread: Thread) -> list[dict[str, Any]]:
-    """By purpose: ``calls``, ``tokens``, ``cost_micros`` (None: a price is missing). One query."""
-    calls = AICall.objects.filter(thread_id=thread.pk).exclude(purpose=Purpose.PLAYGROUND)
-    sums = calls.values("purpose").annotate(
-        calls=Count("pk"),
-        priced=Count("cost_micros"),
-        tokens=Sum(F("input_tokens") + F("output_tokens")),
-        cost=Sum("cost_micros"),
-    )
+    """By purpose: ``calls``, ``tokens``, ``cost`` (US dollars; None: a price is missing) and
+    ``is_estimated``. One query."""
+    sums = cost_by_purpose(thread.organisation_id, thread.pk)
     return [
         {
-            "purpose": Purpose(row["purpose"]).label.lower(),
-            "calls": row["calls"],
-            "tokens": row["tokens"],
-            "cost_micros": row["cost"] if row["priced"] == row["calls"] else None,
+            "purpose": Purpose(purpose).label.lower() if purpose in Purpose.values else purpose,
+            "calls": found.calls,
+            "tokens": found.tokens,
+            "cost": None if found.is_missing else found.cost,
+            "is_estimated": found.is_estimated and found.cost > 0,
         }
-        for row in sums.order_by("purpose")
+        for purpose, found in sums.items()
     ]
 
 
@@ -188,7 +195,7 @@ def _calls_of(
     )
     by_message: dict[UUID, list[AICall]] = defaultdict(list)
     by_turn: dict[UUID, list[AICall]] = defaultdict(list)
-    for call in calls:
+    for call in with_costs(calls):
         if call.message_id:
             by_message[call.message_id].append(call)
         if call.turn_id:
@@ -230,7 +237,7 @@ def stored_answer(turn: Turn) -> Entry:
     )
     said = turn.messages.filter(status__in=[MessageStatus.SUCCESS, MessageStatus.FAILED])
     message = said.exclude(kind="tool").in_order().last() or turn.message
-    return _entry(message, list(calls))
+    return _entry(message, with_costs(calls))
 
 
 def latest_trials(

@@ -12,6 +12,7 @@ from django.db.models import F, OuterRef, Q, Subquery
 
 from chat_app.conf import DEFAULT_PAGE
 from chat_app.live.calls import attach_calls
+from chat_app.live.costs import attach_costs
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, ThreadParticipant
 from chat_app.types import ContextMessage
 from one_project.accounts.models import Organisation, User
@@ -78,6 +79,7 @@ def get_thread_messages(
     rows = list(messages.order_by(*ordering)[: size + 1])
     page, more = rows[:size], len(rows) > size
     attach_calls(page)
+    attach_costs(page)
     following = write_cursor(page[-1].order, page[-1].step_order) if more and page else None
     return MessagePage(page, is_done=not more, continue_cursor=following)
 

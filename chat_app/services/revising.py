@@ -27,7 +27,7 @@ def regenerate(
     """Answer again on the same order; the old answer stays reachable from the new one.
 
     Also the Retry after a failure. Raises Conflict while the old answer is still being written,
-    RateLimited (``limited``) where it may take more tokens than the person has left.
+    RateLimited and BudgetExceeded (``limited``) where it may take more than the person has left.
     """
     with changing(thread.pk) as change:
         if found := turn_of_key(change.thread, client_key):
@@ -55,7 +55,7 @@ def regenerate(
         turn = ask(change, prompt, answer, user, client_key)
         _supersede(change, whole, turn.message)
         if limited:
-            check_answer(change.thread, user, prompt.text)
+            check_answer(turn, user, prompt.text)
     announce_inbox(thread)
     return turn
 
@@ -103,7 +103,8 @@ def edit_message(
         turn = ask(change, new, pending[0], user, client_key) if pending else None
         if limited:
             take_message(change.thread.organisation, user)
-            check_answer(change.thread, user, cleaned)
+            if turn is not None:
+                check_answer(turn, user, cleaned)
     announce_inbox(thread)
     return turn
 

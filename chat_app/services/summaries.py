@@ -9,7 +9,6 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, Func, IntegerField
 
 from agents_app.models import Purpose
@@ -17,12 +16,12 @@ from agents_app.providers.errors import ModelError
 from agents_app.runtime.recorded import RecordedCall, Recorder
 from agents_app.runtime.shortening import cut_middle
 from agents_app.runtime.tokens import estimate_tokens
-from agents_app.services.ai_calls import keep_calls
 from chat_app.models import Message, MessageKind, Thread
 from chat_app.models.messages import MessageQuerySet
 from chat_app.runtime.context import budget, context_options, tellable, without_silent_tools
 from chat_app.runtime.notes import note_recorder, noted
 from chat_app.runtime.options import agent_behind, options_of
+from chat_app.services.changes import restate
 from one_project.common.database import in_thread
 from one_project.workflows.definitions import declare_pool, step
 from one_project.workflows.services.work import enqueue
@@ -63,7 +62,8 @@ async def summarise_thread(thread_id: UUID) -> None:
         chunk = None if upto is None else await in_thread(_next_chunk, thread_id, upto)
         if chunk is None:
             return
-        text, calls = "", []
+        text = ""
+        calls: list[RecordedCall] = []
         if chunk.recorder is not None:
             try:
                 text = await noted(chunk.recorder)
@@ -175,11 +175,11 @@ def _line(message: Message) -> str:
 
 def _store(thread_id: UUID, chunk: _Chunk, text: str, calls: list[RecordedCall]) -> bool:
     """Whether the summary is the new one: nobody else has gone on with it meanwhile."""
-    with transaction.atomic():
-        keep_calls(calls)
-        if chunk.recorder is not None and not text:
-            return False
-        found = Thread.objects.present().filter(pk=thread_id, summary_order=chunk.before)
-        if chunk.recorder is None:
-            return bool(found.update(summary_order=chunk.after))
-        return bool(found.update(summary=text[:SUMMARY_LIMIT], summary_order=chunk.after))
+    if any(call.cost != 0 for call in calls):
+        restate(thread_id)
+    if chunk.recorder is not None and not text:
+        return False
+    found = Thread.objects.present().filter(pk=thread_id, summary_order=chunk.before)
+    if chunk.recorder is None:
+        return bool(found.update(summary_order=chunk.after))
+    return bool(found.update(summary=text[:SUMMARY_LIMIT], summary_order=chunk.after))

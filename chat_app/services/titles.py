@@ -8,9 +8,8 @@ from django.db import transaction
 
 from agents_app.models import Purpose
 from agents_app.providers.errors import ModelError
-from agents_app.runtime.recorded import RecordedCall, Recorder
+from agents_app.runtime.recorded import Recorder
 from agents_app.runtime.shortening import cut_middle
-from agents_app.services.ai_calls import keep_calls
 from chat_app.conf import TITLE_LIMIT
 from chat_app.errors import ThreadNotFound
 from chat_app.live.announce import announce_inbox
@@ -47,7 +46,8 @@ async def name_thread(thread_id: UUID) -> None:
         title = await noted(recorder)
     except ModelError:
         title = ""
-    await in_thread(_store, thread_id, title, recorder.calls)
+    if title:
+        await in_thread(_store, thread_id, title)
 
 
 def request_title(thread: Thread) -> None:
@@ -89,12 +89,11 @@ class _NamedMeanwhile(Exception):
     """Rolls the change back, its number included."""
 
 
-def _store(thread_id: UUID, text: str, calls: list[RecordedCall]) -> None:
+def _store(thread_id: UUID, text: str) -> None:
     title = clean_title(text)
+    if not title:
+        return
     with transaction.atomic():
-        keep_calls(calls)
-        if not title:
-            return
         try:
             with changing(thread_id) as change:
                 # Under the lock: a person who was faster has the last word.

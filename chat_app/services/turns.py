@@ -131,6 +131,7 @@ def route_turn(turn: Turn, agent: Agent | None, *, token: UUID) -> bool:
             turn.message.agent, turn.message.author_name = agent, agent.name
             ThreadParticipant.objects.get_or_create(thread=change.thread, agent=agent)
         change.touch(turn.message)
+        change.restate()  # choosing may have cost something
         turn.message.save(update_fields=["agent", "author_name", "seq", "updated_at"])
     return True
 
@@ -218,6 +219,8 @@ def store_answer(change: Change, turn: Turn, outcome: Outcome) -> Message:
     change.touch(message)
     message.save()
     keep_calls(outcome.calls)
+    if any(call.cost != 0 for call in outcome.calls):
+        change.restate()  # what the thread has cost
     if turn.requested_by is not None:
         spent = sum(call.usage.total_tokens for call in outcome.calls)
         settle_tokens(turn.organisation, turn.requested_by, spent)

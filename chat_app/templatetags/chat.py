@@ -8,6 +8,8 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from agents_app.errors import AgentExecutionError
+from billing_app.services.costs import cost_of_thread
+from billing_app.types.costs import CallCost
 from chat_app.live.announce import render_message
 from chat_app.models import Message, MessageKind, MessageStatus, Thread, Turn
 from chat_app.runtime.thread_notes import place_of
@@ -113,6 +115,12 @@ def initials(name: str) -> str:
 def hue(value: object) -> str:
     """One of a few colours, always the same for the same person or agent."""
     return f"hue-{crc32(str(value).encode()) % HUES}"
+
+
+@register.simple_tag
+def cost_to_date(thread: Thread) -> CallCost:
+    """What the thread has cost so far."""
+    return cost_of_thread(thread.organisation_id, thread.pk)
 
 
 @register.simple_tag

@@ -1,14 +1,19 @@
 """What the playground's templates need: JSON to read, money, durations."""
 
 import json
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from django import template
 
+from agents_app.services.ai_calls import in_micros
 from chat_app.services.playground_reading import Figures
 from one_project.common.masking import shown
 
 register = template.Library()
+
+SHOWN: Final = Decimal("0.000001")
+LESS: Final = "<$0.000001"
 
 
 @register.filter
@@ -23,6 +28,14 @@ def money(micros: int | None) -> str:
     if micros is None:
         return "no price"
     return f"${micros // 1_000_000}.{micros % 1_000_000:06d}" if micros else "free"
+
+
+@register.filter
+def dollars(cost: Decimal | None) -> str:
+    """US dollars to a millionth; ``free`` for what runs on this machine."""
+    if cost is not None and 0 < cost < SHOWN:
+        return LESS
+    return money(None if cost is None else in_micros(cost))
 
 
 @register.filter

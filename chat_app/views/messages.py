@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_agent
-from billing_app.errors import RateLimited
+from billing_app.errors import BudgetExceeded, RateLimited
 from chat_app.access import access_message, access_thread
 from chat_app.errors import TurnOver
 from chat_app.forms import posted_message
@@ -49,7 +49,7 @@ def messages(request: MemberRequest, thread_id: UUID) -> HttpResponse:
             limited=True,
             files=files,
         )
-    except (InvalidInput, RateLimited) as error:
+    except (InvalidInput, RateLimited, BudgetExceeded) as error:
         if not answers_with_page(request):
             raise
         return render_thread(request, thread, text=posted.text, files=files, error=error)

@@ -11,7 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from agents_app.access import access_agent
 from agents_app.models import Agent
-from billing_app.errors import RateLimited
+from billing_app.errors import BudgetExceeded, RateLimited
 from chat_app.access import access_thread
 from chat_app.conf import VISIBLE_PAGE
 from chat_app.forms import asked_cursor, posted_message
@@ -21,6 +21,7 @@ from chat_app.services.reading import MessagePage, get_thread_messages, messages
 from chat_app.services.threads import mark_read
 from chat_app.views.answers import go_to_thread, is_htmx
 from chat_app.views.attachments import attached_now, with_uploads
+from chat_app.views.budget import left_for
 from chat_app.views.sidebar import sidebar_of
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
@@ -60,7 +61,7 @@ def home(request: MemberRequest) -> HttpResponse:
             limited=True,
             files=files,
         )
-    except (InvalidInput, RateLimited) as error:
+    except (InvalidInput, RateLimited, BudgetExceeded) as error:
         if not answers_with_page(request):
             raise
         return _home(request, text=posted.text, agent_id=posted.agent_id, files=files, error=error)
@@ -82,6 +83,7 @@ def _home(
         "sidebar": sidebar_of(request),
         "agents": agents,
         "chosen": chosen,
+        "left": left_for(request, chosen.pk if chosen else None),
         "client_key": new_id(),
         "text": text,
         "attached": attached_now(request, request.organisation.pk, files),
@@ -138,6 +140,7 @@ def render_thread(
         "sidebar": sidebar_of(request, current=str(thread.pk)),
         "agents": usable_agents(request),
         "people": _others(thread, request.user),
+        "left": left_for(request, thread.agent_id, thread.organisation_id),
         "client_key": new_id(),
         "text": text,
         "attached": attached_now(request, thread.organisation_id, files),

@@ -43,8 +43,11 @@ def search(request: MemberRequest) -> HttpResponse:
     by_meaning = request.GET.get("meaning") == "1"
     vector = WORDS_ONLY
     if query:
-        find = wait_for_vector if by_meaning else known_vector
-        vector = find(request.organisation.pk, query)
+        vector = (
+            wait_for_vector(request.organisation.pk, query, request.user.pk)
+            if by_meaning
+            else known_vector(request.organisation.pk, query)
+        )
     results = _results(request, query, vector, is_waiting=not by_meaning)
     if is_htmx(request):
         return render(request, "chat/_search_results.html", {"results": results})

@@ -18,7 +18,8 @@ from billing_app.runtime import pricing
 from chat_app.live.broadcast import Broadcaster
 from chat_app.services.answering import answered_by
 from chat_app.services.turns import checkpoint_turns
-from chat_app.worker.turn import RunningTurn, begin
+from chat_app.worker.beginning import begin
+from chat_app.worker.turn import RunningTurn
 from one_project.common import metrics
 from one_project.common.database import in_urgent_thread
 from one_project.workflows.worker.companions import accompany

@@ -19,18 +19,16 @@ from agents_app.providers.events import StreamEvent, TextDelta
 from agents_app.providers.parts import ReasoningPart, TextPart, ToolCallPart
 from agents_app.providers.registry import resolve_chat_model
 from agents_app.runtime.ask import Patience, Restarted
-from agents_app.runtime.recorded import Caller, Recorder
-from agents_app.runtime.telling import tell
-from agents_app.search.query_vectors import query_vector
+from agents_app.runtime.recorded import Caller, RecordedCall, Recorder
+from agents_app.runtime.telling import tell, tell_usage
+from agents_app.services.ai_calls import keep_calls
 from chat_app.errors import ThreadNotFound
 from chat_app.live.broadcast import Broadcaster
 from chat_app.live.stream import TurnStream
 from chat_app.models import Thread, Turn, TurnStatus
-from chat_app.runtime.context import build_request
-from chat_app.runtime.options import last_step, turn_agent, turn_options, turn_tools
+from chat_app.runtime.options import last_step
 from chat_app.services.steps import StepTools, end_step
-from chat_app.services.turns import LOOK_AGAIN, Checkpoint, Outcome, begin_turn, finish_turn
-from chat_app.worker.routing import routed
+from chat_app.services.turns import LOOK_AGAIN, Checkpoint, Outcome, finish_turn
 from one_project.common import metrics
 from one_project.common.crash_points import crash_point
 from one_project.common.database import in_thread
@@ -51,7 +49,12 @@ class RunningTurn:
     """A step of a turn that is being answered in this process."""
 
     def __init__(
-        self, turn: Turn, request: ChatRequest, tools: StepTools, broadcaster: Broadcaster
+        self,
+        turn: Turn,
+        request: ChatRequest,
+        tools: StepTools,
+        broadcaster: Broadcaster,
+        searched: Sequence[RecordedCall] = (),
     ) -> None:
         self.turn = turn
         self.request = request
@@ -60,6 +63,7 @@ class RunningTurn:
         self.work = current_work()
         self._broadcaster = broadcaster
         self._recorder: Recorder | None = None
+        self._searched = searched  # calls that its context took, kept already
         self._stored = 0
         self._store_after = 0.0
 
@@ -80,9 +84,9 @@ class RunningTurn:
         except asyncio.CancelledError:
             # A stop keeps the text; where another worker goes on, nothing is written.
             if self.work.cancelled_for != "stop":
+                await self._abandon()
                 raise
-            if self._recorder is not None:
-                self._recorder.stopped()
+            self._end_call()
             outcome = self._outcome(TurnStatus.STOPPED, "stopped")
         finally:
             self._broadcaster.close(self.stream)
@@ -113,6 +117,7 @@ class RunningTurn:
             return outcome
         except Exception as error:
             # Whatever it is, the turn must not stay open; the log has the trace.
+            self._end_call()
             logger.exception("turn %s failed", self.turn.pk)
             failure = AgentExecutionError(
                 agent=self.turn.message.author_name,
@@ -124,13 +129,31 @@ class RunningTurn:
             outcome.cause = failure.detail
             return outcome
 
+    def _end_call(self) -> None:
+        """What the model said of a call that is under way still is paid for."""
+        if self._recorder is not None:
+            self._recorder.stopped()
+
+    async def _abandon(self) -> None:
+        """Another worker goes on, or will: the call that is left here has cost something."""
+        self._end_call()
+        calls = self._recorder.calls if self._recorder else []
+        try:
+            await in_thread(keep_calls, calls)
+        except DatabaseError as error:
+            logger.warning("calls of turn %s are not recorded: %s", self.turn.pk, error)
+        else:
+            await self._tell()
+
     async def _tell(self) -> None:
         """The handlers of an agent defined in Python; what they break is theirs."""
         agent = self.tools.agent
-        if agent is None or self._recorder is None:
+        if agent is None:
             return
         try:
-            await tell(self._recorder, agent.raw_handler, agent.usage_handler)
+            await tell_usage(self._searched, agent.usage_handler)
+            if self._recorder is not None:
+                await tell(self._recorder, agent.raw_handler, agent.usage_handler)
         except Exception:
             logger.exception("a handler of %s failed", agent.name)
 
@@ -195,8 +218,10 @@ class RunningTurn:
                     metrics.count(f"one_turns_{outcome.status}_total")
                 else:
                     logger.warning("turn %s was taken over; its end is not ours", self.turn.pk)
+                    await in_thread(keep_calls, outcome.calls)
                 return
             except ThreadNotFound:
+                await in_thread(keep_calls, outcome.calls)
                 if await in_thread(_may_come_back, self.turn.thread_id):
                     # Answered anew then: a turn left open here would be open for ever.
                     raise TryLater(LOOK_AGAIN, "the thread is deleted") from None
@@ -224,6 +249,8 @@ def _storable(outcome: Outcome, error: DataError) -> Outcome:
         finish_reason="error",
         error_code="internal",
         cause=f"the answer could not be stored: {error}",
+        # What was used counts; what was said may be what cannot be stored.
+        calls=[replace(call, request=None, response=None) for call in outcome.calls],
     )
 
 
@@ -261,42 +288,3 @@ def patience_of(retries: int | None) -> Sequence[float]:
     if retries is None:
         return waits
     return [*waits, *[waits[-1] if waits else 1.0] * retries][:retries]
-
-
-async def begin(turn_id: UUID, broadcaster: Broadcaster) -> RunningTurn | None:
-    """Begin the turn and read its context; None when there is nothing to answer any more."""
-    token = current_work().claimed.token
-    turn, prepared = await in_thread(_begin_with_context, turn_id, token)
-    if turn is None:
-        return None
-    if prepared is None:
-        if "route" in turn.meta:
-            await routed(turn, token)
-        if question := await in_thread(_searched_by_meaning, turn):
-            # Kept for a moment, where building the context finds it.
-            await query_vector(turn.organisation_id, question)
-        prepared = await in_thread(_prepare, turn)
-    return RunningTurn(turn, *prepared, broadcaster)
-
-
-def _begin_with_context(
-    turn_id: UUID, token: UUID
-) -> tuple[Turn | None, tuple[ChatRequest, StepTools] | None]:
-    turn = begin_turn(turn_id, token=token)
-    # Who answers decides what there is to read, and so does what a search finds.
-    ready = turn is not None and "route" not in turn.meta and not _searched_by_meaning(turn)
-    return turn, _prepare(turn) if turn is not None and ready else None
-
-
-def _searched_by_meaning(turn: Turn) -> str:
-    """The text whose vector the context needs; empty where it needs none."""
-    context = turn_options(turn).context
-    wanted = context is not None and context.search_options.vector_search
-    return turn.prompt.text if wanted else ""
-
-
-def _prepare(turn: Turn) -> tuple[ChatRequest, StepTools]:
-    options = turn_options(turn)
-    offered = turn_tools(turn, options)
-    tools = StepTools(offered=offered, options=options, agent=turn_agent(turn))
-    return build_request(turn, offered=tools.offered), tools

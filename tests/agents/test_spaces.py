@@ -186,18 +186,20 @@ def test_an_embedder_that_fails_is_told_and_loses_nothing(
     ]
 
 
-def test_the_ledger_has_a_row_for_a_piece_of_work_and_never_a_text(
+def test_the_ledger_has_a_row_for_each_request_and_never_a_text(
     world: World, small: ScriptedEmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agents_app.services.embedding.BATCH", 2)
     embed(world, said(world, "one secret", "two", "three"))
     assert len(small.requests) == 2
-    [call] = asked_of(world)
-    assert (call.model, call.provider, call.status) == ("small", "scripted", "success")
-    assert call.input_tokens >= 3
-    assert (call.request, call.response) == (None, None)
+    calls = asked_of(world)
+    assert [(each.model, each.provider, each.status) for each in calls] == [
+        ("small", "scripted", "success")
+    ] * 2
+    assert all(each.input_tokens > 0 for each in calls)
+    assert {(each.request, each.response) for each in calls} == {(None, None)}
     run(query_vector, world.organisation.pk, "canoe")
-    assert len(asked_of(world)) == 2
+    assert len(asked_of(world)) == 3
 
 
 class Picky(ScriptedEmbeddingModel):

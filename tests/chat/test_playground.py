@@ -1,5 +1,7 @@
 """The playground: who gets in, and what is shown of threads."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -52,8 +54,7 @@ def test_reading_ones_own_thread_leaves_no_event(world: World) -> None:
 
 
 def test_a_thread_shows_steps_tools_tokens_cost_and_time(world: World, stella: Client) -> None:
-    turn = asked(world.thread(world.bob))
-    AICall.objects.update(cost_micros=1234)
+    turn = asked(world.thread(world.bob), cost=Decimal("0.001234"))
     draft = MessageDraft(
         kind="tool",
         parts=[],

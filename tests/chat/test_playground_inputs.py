@@ -13,8 +13,9 @@ from agents_app.providers.scripted import ScriptedModel
 from agents_app.services.prompts import create_prompt, save_prompt
 from chat_app.models import Check, InputSet, Trial, TrialKind
 from chat_app.services.playground_checks import checked_pattern, passes
-from chat_app.services.playground_export import COLUMNS, safe_cell
+from chat_app.services.playground_export import COLUMNS
 from chat_app.services.playground_inputs import NewInput, save_input_set
+from one_project.common.csv_files import safe_cell
 from one_project.common.errors import InvalidInput
 from tests.chat.playing import client_of
 from tests.chat.test_engine import running_engine, wait_until

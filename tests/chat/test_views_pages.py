@@ -107,7 +107,7 @@ def test_a_page_is_as_many_queries_for_many_messages_as_for_few(
         send_agent_message(thread, content="And?", author=world.alice)
         alice.get(f"/chat/{thread.pk}/")
     for thread in threads:
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(15):
             alice.get(f"/chat/{thread.pk}/")
         with django_assert_num_queries(6):
             alice.get("/chat/sidebar/")

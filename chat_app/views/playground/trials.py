@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from agents_app.errors import AgentNotFound, InvalidFields
-from billing_app.errors import RateLimited
+from billing_app.errors import BudgetExceeded, RateLimited
 from chat_app.models import Trial, TrialAnswer, TrialStatus
 from chat_app.services.playground import (
     Asked,
@@ -95,7 +95,7 @@ def _save(
                 options=wanted.questions[0].options,
                 key=posted.client_key,
             )
-        except (InvalidInput, RateLimited) as error:
+        except (InvalidInput, RateLimited, BudgetExceeded) as error:
             problem, status = error.user_message, error.status
     if problem:
         errors = {"save": problem}
