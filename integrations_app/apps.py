@@ -6,6 +6,16 @@ class IntegrationsConfig(AppConfig):
     verbose_name = "Integrations"
 
     def ready(self) -> None:
-        """Register the steps that carry deliveries, and the runs of notifications."""
-        from integrations_app.services import checks, deliveries, notifications, testing  # noqa: F401
+        """Register the steps that carry deliveries, the runs of notifications, what is told of
+        invoices and budgets, and the ways to pay."""
+        from integrations_app.services import (  # noqa: F401
+            billing_notices,
+            checks,
+            deliveries,
+            notifications,
+            testing,
+        )
+        from integrations_app.services.payments import register_payers
         from integrations_app.worker import notification_run  # noqa: F401
+
+        register_payers()

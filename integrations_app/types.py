@@ -12,8 +12,13 @@ class ChannelType(TextChoices):
     PUSH = "push", "Push"
     IN_APP = "in_app", "In the app"
     WEBHOOK = "webhook", "Webhook"
-    # Not a way to people: services whose content agents read.
+    # Not ways to people: services whose content agents read, and those that take money.
     KNOWLEDGE = "knowledge", "Knowledge"
+    PAYMENTS = "payments", "Payments"
+
+    @property
+    def reaches_people(self) -> bool:
+        return self not in (ChannelType.KNOWLEDGE, ChannelType.PAYMENTS)
 
 
 class IntegrationStatus(TextChoices):

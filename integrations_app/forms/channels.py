@@ -30,9 +30,9 @@ class ChannelForm(ServiceForm):
         label="How it reaches people",
         required=False,
         choices=[
-            (value, label)
-            for value, label in ChannelType.choices
-            if value not in (ChannelType.KNOWLEDGE, ChannelType.IN_APP)
+            (one.value, one.label)
+            for one in ChannelType
+            if one.reaches_people and one != ChannelType.IN_APP
         ],
     )
     team = forms.ModelChoiceField(

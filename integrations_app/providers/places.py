@@ -35,6 +35,8 @@ DEFAULTS: Final[dict[str, str]] = {
     "sparkpost_eu": "https://api.eu.sparkpost.com/api/v1",
     "unisender_go": "https://go1.unisender.ru/ru/transactional/api/v1",
     "unisender_go_2": "https://go2.unisender.ru/ru/transactional/api/v1",
+    # Payments
+    "stripe": "https://api.stripe.com",
     # Knowledge
     "google_drive": "https://www.googleapis.com/drive/v3",
     "notion": "https://api.notion.com",

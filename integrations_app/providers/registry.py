@@ -21,6 +21,7 @@ from integrations_app.providers.ses import provider as _ses  # noqa: F401
 from integrations_app.providers.slack import provider as _slack  # noqa: F401
 from integrations_app.providers.smtp import provider as _smtp  # noqa: F401
 from integrations_app.providers.sparkpost import provider as _sparkpost  # noqa: F401
+from integrations_app.providers.stripe import provider as _stripe  # noqa: F401
 from integrations_app.providers.teams import provider as _teams  # noqa: F401
 from integrations_app.providers.telegram import provider as _telegram  # noqa: F401
 from integrations_app.providers.twilio_sms import provider as _twilio_sms  # noqa: F401

@@ -143,5 +143,5 @@ def reads_text(user: User, delivery: Delivery) -> bool:
     return user.pk in (delivery.by_id, delivery.user_id)
 
 
-CHANNELS: Final = [one for one in ChannelType.choices if one[0] != ChannelType.KNOWLEDGE]
+CHANNELS: Final = [(one.value, one.label) for one in ChannelType if one.reaches_people]
 STATUSES: Final = DeliveryStatus.choices

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from billing_app.services.rate_limits import limit
-from billing_app.types import RateLimit
+from billing_app.types.rate_limits import RateLimit
 from integrations_app.errors import InvalidSettings, KeyRefused, ScopeMissing
 from integrations_app.models import ApiKey
 from one_project.accounts.access import ROLES, access_membership, find_membership

@@ -61,7 +61,7 @@ def create_channel(
         problems["name"] = "Please give it a name."
     if not _KEY.match(key):
         problems["key"] = "Small letters, digits, _ and -, at most 64 of them."
-    if channel_type not in ChannelType.values or channel_type == ChannelType.KNOWLEDGE:
+    if channel_type not in [one for one in ChannelType if one.reaches_people]:
         problems["channel_type"] = "Please choose how it reaches people."
     if problems:
         raise InvalidSettings(problems)

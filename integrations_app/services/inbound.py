@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from billing_app.errors import RateLimited
 from billing_app.services.rate_limits import limit
-from billing_app.types import RateLimit
+from billing_app.types.rate_limits import RateLimit
 from integrations_app.errors import SignatureInvalid
 from integrations_app.models import HookTarget, InboundEvent, InboundHook
 from integrations_app.providers.base import Request

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from integrations_app.errors import SignatureInvalid
 from integrations_app.models import Delivery, InboundEvent, Integration
-from integrations_app.providers.base import Provider, Request, StatusEvent
+from integrations_app.providers.base import Account, Provider, Request, StatusEvent
+from integrations_app.providers.payments import PaymentEvent, PaymentProvider
 from integrations_app.providers.registry import provider_of
 from integrations_app.runtime.accounts import account_of
 from integrations_app.services.blocking import block_address
+from integrations_app.services.payments import receive_payments
 from integrations_app.services.way import tell_of
 from integrations_app.types import DeliveryStatus, EndpointStatus, Reason
 from one_project.common.errors import AppError, InvalidInput, NotFound
@@ -57,6 +59,8 @@ def receive(integration_id: UUID, request: Request) -> int:
     except (AppError, SealBroken) as error:
         raise SignatureInvalid(detail=type(error).__name__) from error
     provider.verify_webhook(account, request)
+    if isinstance(provider, PaymentProvider):
+        return receive_payments(integration, _told_of_payments(provider, account, request))
     try:
         events = provider.parse_status(account, request)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
@@ -64,6 +68,15 @@ def receive(integration_id: UUID, request: Request) -> int:
     if len(events) > MAX_EVENTS:
         raise InvalidInput(f"A request tells of at most {MAX_EVENTS:,} events.")
     return sum(_take(integration, one) for one in events)
+
+
+def _told_of_payments(
+    provider: PaymentProvider, account: Account, request: Request
+) -> list[PaymentEvent]:
+    try:
+        return provider.parse_payments(account, request)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput("This is not a payment.", detail=type(error).__name__) from error
 
 
 def _telling(integration: Integration) -> Provider:

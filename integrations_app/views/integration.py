@@ -20,6 +20,7 @@ from integrations_app.forms.provider_form import ProviderForm, owners_for
 from integrations_app.forms.sharing import SharingForm
 from integrations_app.models import Endpoint, Integration
 from integrations_app.providers.base import Provider
+from integrations_app.providers.payments import PaymentProvider
 from integrations_app.providers.registry import provider_of
 from integrations_app.services import integrations as service
 from integrations_app.services.overview import lines_of
@@ -167,7 +168,7 @@ def _page(
         "provider": provider,
         "may_edit": may_edit,
         "places": list(places[:200]),
-        "makes_tools": row.channel_type in _OF_AGENTS or row.provider == "slack",
+        "makes_tools": _makes_tools(row, provider),
         "deliveries": list(row.deliveries.select_related("user").order_by("-created_at")[:8])
         if may_edit
         else [],
@@ -182,6 +183,12 @@ def _page(
         if row.user_id == request.user.pk or row.team_id is not None:
             context["sharing"] = sharing or SharingForm(row=row)
     return render(request, "connections/integration.html", context, status=status)
+
+
+def _makes_tools(row: Integration, provider: Provider | None) -> bool:
+    if isinstance(provider, PaymentProvider):
+        return False
+    return row.channel_type in _OF_AGENTS or row.provider == "slack"
 
 
 # What agents can act through.

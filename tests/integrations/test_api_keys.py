@@ -122,7 +122,7 @@ def test_errors_are_json_with_a_code(world: World) -> None:
 
 
 def test_a_key_has_a_pace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from billing_app.types import RateLimit
+    from billing_app.types.rate_limits import RateLimit
 
     monkeypatch.setattr(api_keys, "PACE", RateLimit("token bucket", 1, 60.0, capacity=2))
     _, raw = key_of(world)

@@ -1,0 +1,1 @@
+"""Stripe: invoices are paid on pages of Stripe Checkout."""
