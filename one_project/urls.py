@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/", include((notification_urls, "notifications"))),
     path("hooks/", include((hook_urls, "hooks"))),
     path("api/v1/", include((api_urls, "api"))),
+    path("usage/", include("billing_app.urls")),
     path("workflows/", include("one_project.workflows.urls")),
     path("", include("chat_app.urls")),
 ]

@@ -19,15 +19,22 @@ if TYPE_CHECKING:
 WAY: Final = "pages"
 PLACEHOLDER: Final = re.compile(r"<uuid:(\w+)>")
 # A run has no words of anybody's, nor has a test of a set-up; above the first page of a short
-# thread there is nothing.
+# thread there is nothing; what a PDF says is compressed.
 WITHOUT_MARKER: Final = frozenset(
-    {"workflows:run", "workflows:live", "chat:earlier", "connections:trial"}
+    {
+        "workflows:run",
+        "workflows:live",
+        "chat:earlier",
+        "chat:budget",
+        "connections:trial",
+        "usage:invoice_pdf",
+    }
 )
 MOVES: Final = "switch_organisation"
 FIELDS: Final = (
     "agent", "people", "collection", "collections", "files", "file", "thread", "current", "tool",
     "tools", "prompt", "delegates_to", "attached_prompts", "share_people", "message", "version",
-    "document", "answer", "base_version", "inputs", "organisation", "v", "m",
+    "document", "answer", "base_version", "inputs", "organisation", "v", "m", "team", "user",
 )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ def make_side(name: str, space: "EmbeddingSpace") -> Side:
     from agents_app.models import Agent, AgentKind
     from agents_app.search.query_vectors import keep_vector
     from agents_app.services.agents import create_agent
+    from benchmarks.tenancy.billed import given_bills
     from benchmarks.tenancy.linked import given_links
     from benchmarks.tenancy.work import given_work
     from chat_app.services.threads import create_thread
@@ -88,6 +89,7 @@ def make_side(name: str, space: "EmbeddingSpace") -> Side:
     side.ids.update(_said(side) | _owned(side) | _waiting(side))
     side.ids.update(given_work(side))
     side.ids.update(given_links(side))
+    side.ids.update(given_bills(side))
     side.ids.update(_known(side, space))
     _embed(side, space)
     keep_vector(space, organisation.pk, QUESTION, vector(0))

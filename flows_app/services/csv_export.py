@@ -1,10 +1,8 @@
 """Matrix and board as CSV, a piece at a time, safe to open in a spreadsheet."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,40 +11,7 @@ from flows_app.services.board import all_cards
 from flows_app.services.filtering import Wanted
 from flows_app.services.matrix import Row, all_rows
 from one_project.accounts.models import Organisation, User
-
-# So that spreadsheets take it for UTF-8.
-BOM: Final = "\ufeff"
-# What a spreadsheet may take for the beginning of a formula, also where blanks stand before it.
-FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
-PIECE: Final = 64 * 1024
-
-
-def safe_cell(value: Any) -> Any:
-    """``value`` as a spreadsheet may read it: texts that look like a formula get an apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return value
-    text = str(value).replace("\x00", "")
-    risky = text.startswith(FORMULA) or text.lstrip(" \u00a0").startswith(FORMULA)
-    return f"'{text}" if risky else text
-
-
-def csv_pieces(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """The file in pieces of about 64 KiB; nothing of it is kept."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write(BOM)
-    writer.writerow([safe_cell(value) for value in head])
-    for row in rows:
-        writer.writerow([safe_cell(value) for value in row])
-        if buffer.tell() >= PIECE:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()
+from one_project.common.csv_files import csv_pieces
 
 
 class Moments:

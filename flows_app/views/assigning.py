@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agents_app.views.answers import complain, go_to
-from chat_app.services.playground_export import safe_cell
 from flows_app.access import require_staff
 from flows_app.errors import LessonNotFound
 from flows_app.forms.assigning import AssignForm, TableForm, steps_offered
@@ -20,6 +19,7 @@ from flows_app.services.bulk import assign_lessons
 from flows_app.services.bulk_results import BulkResult, result_of
 from one_project.accounts.guards import member_required
 from one_project.accounts.middleware import MemberRequest
+from one_project.common.csv_files import safe_cell
 from one_project.common.errors import AppError
 from one_project.common.ids import parse_id
 from one_project.common.text import clean_line

@@ -8,16 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from flows_app.models import LessonTarget, Status, StepState
-from flows_app.services.csv_export import (
-    BOM,
-    Moments,
-    csv_pieces,
-    export_board,
-    export_matrix,
-    safe_cell,
-)
+from flows_app.services.csv_export import Moments, export_board, export_matrix
 from flows_app.services.filtering import Wanted
 from one_project.accounts.models import User
+from one_project.common.csv_files import BOM, csv_pieces, safe_cell
 from tests.flows.samples import assign, complete, make_flow, move
 from tests.people import World
 

@@ -35,6 +35,7 @@ from flows_app.routing import websocket_urlpatterns as flow_sockets
 from one_project.workflows.models import WorkflowRun
 from one_project.workflows.services.runs import start
 from tests.people import World, make_world
+from tests.security.billing_rows import BILLING_ROWS, made_of_billing
 from tests.security.flow_rows import FLOW_ROWS, made_by_staff_for_bob
 from tests.security.integration_rows import INTEGRATION_ROWS, MADE, made_of_integrations
 from tests.workflows.samples import asks
@@ -73,6 +74,7 @@ ROWS: dict[str, Row] = {
     "chat:attachment": ("get", (LOGIN, 404, 404, 404, 404, 404), {}),
     "chat:picture": ("get", (LOGIN, 404, 404, 404, 404, 404), {}),
     "chat:thread": ("get", PARTICIPANTS, {}),
+    "chat:budget": ("get", PARTICIPANTS, {}),
     "chat:messages": ("post", (LOGIN, 404, 303, 404, 404, 303), {"text": "Hello"}),
     "chat:regenerate": ("post", (LOGIN, 404, 409, 404, 404, 409), {}),
     "chat:edit": ("get", (LOGIN, 404, 409, 404, 404, 409), {}),
@@ -191,6 +193,7 @@ ROWS: dict[str, Row] = {
 }
 ROWS.update(FLOW_ROWS)
 ROWS.update(INTEGRATION_ROWS)
+ROWS.update(BILLING_ROWS)
 # Called by programs, which come with a key or a signature and without a session.
 SIGNED = ("hooks:", "api:")
 # Django's admin and allauth bring their own views and tests; only the doors are walked here.
@@ -265,7 +268,7 @@ class Case:
             "<uuid:file_id>": self.turn.pk,
             "<uuid:collection_id>": self.made["collection"],
             "<uuid:document_id>": self.made["document"],
-            **{f"<uuid:{name}_id>": self.made[name] for name in (*OF_FLOWS, *MADE)},
+            **{f"<uuid:{name}_id>": self.made[name] for name in (*OF_FLOWS, *MADE, "invoice")},
             "<slug:provider>": "smtp",
             "<slug:key>": "greeting",
             "<str:token>": "token",
@@ -298,7 +301,7 @@ def everything(django_db_setup: None, django_db_blocker: Any) -> Iterator[Case]:
         run = start(asks, organisation=world.organisation, started_by=world.bob)
         made = {**made_by_bob(world), **made_by_staff(world, turn)}
         made |= {**waiting_for_people(world, thread), **made_by_staff_for_bob(world)}
-        made |= made_of_integrations(world)
+        made |= made_of_integrations(world) | made_of_billing(world)
         yield Case(world, turn, run, made)
         transaction.set_rollback(True)
 
@@ -422,7 +425,8 @@ def test_no_value_a_client_can_send_breaks_the_server(case: Case, name: str) -> 
         canvas = ("base_version", "conflict_base", "theirs", "kind", "language", "old", "new")
         knowledge = ("folder", "collection", "url", "limit", "importance", "page", "part", "from")
         lessons = ("status", "reason", "notes", "due", "role", "rows", "steps", "flow", "kind")
-        names = [*fields, *more, *agents, *decisions, *canvas, *knowledge, *lessons]
+        billing = ("month", "whose", "model", "provider", "team", "user", "of", "amount")
+        names = [*fields, *more, *agents, *decisions, *canvas, *knowledge, *lessons, *billing]
         data = dict.fromkeys(names, value)
         for ask in (client.get, client.post):
             response = ask(path, data, headers=headers)
