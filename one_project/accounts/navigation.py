@@ -1,6 +1,6 @@
 """The admin's sidebar and start page: what is there, in groups, for the person who looks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,10 +94,30 @@ GROUPS: dict[str, list[Entry]] = {
         Entry("account.EmailAddress", "mail"),
         Entry("accounts.Event", "history", "Event log"),
     ],
-    "Limits": [
+    "Billing": [
+        Entry("billing_app.ModelPrice", "sell"),
+        Entry("billing_app.UsageRecord", "receipt", "Raw usage"),
+        Entry("billing_app.Budget", "savings"),
+        Entry("billing_app.Wallet", "account_balance_wallet"),
+        Entry("billing_app.Reservation", "lock_clock", "Reservations"),
+        Entry("billing_app.CreditEntry", "toll", "Credits"),
+        Entry("billing_app.BillingAccount", "contact_page", "Accounts"),
+        Entry("billing_app.BilledPeriod", "calendar_month", "Billed months"),
+        Entry("billing_app.Invoice", "receipt_long"),
+        Entry("billing_app.Payment", "payments"),
+        Entry("billing_app.Reconciliation", "fact_check", "Reconciliations"),
         Entry("billing_app.RateLimitState", "hourglass_top", "Rate limits"),
     ],
 }
+
+
+_banners: list[Callable[[HttpRequest], str]] = []
+
+
+def register_banner(read: Callable[[HttpRequest], str]) -> None:
+    """``read`` returns what somebody has to know before all else, safe HTML, or nothing. Filled by
+    the apps above."""
+    _banners.append(read)
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -110,10 +130,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The start page shows the same groups."""
+    """The start page shows the same groups, below what has to be known."""
     # Not as "items", which a template would take for the method of a dictionary.
     groups = [{"title": group["title"], "entries": group["items"]} for group in sidebar(request)]
-    return {**context, "groups": groups}
+    banners = [said for read in _banners if (said := read(request))]
+    return {**context, "groups": groups, "banners": banners}
 
 
 def _items(entries: list[Entry], request: HttpRequest) -> Iterator[dict[str, Any]]:

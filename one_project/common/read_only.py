@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import JSONField, Model, Q, QuerySet
 from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator  # type: ignore[import-untyped]
@@ -47,6 +49,14 @@ class PlainAdmin(ModelAdmin[Row]):
         if self.list_defer and _is_list(request):
             queryset = queryset.defer(*self.list_defer)
         return queryset
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A filter by what no row can hold leads to the list without filters, as other nonsense
+        does; the search does without it by itself."""
+        if any("\0" in value for name in request.GET for value in request.GET.getlist(name)
+               if name != SEARCH_VAR):  # fmt: skip
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Row]", search_term: str

@@ -61,6 +61,7 @@ from one_project.accounts.models import (
 from one_project.common.tenancy import in_tenant
 from one_project.workflows.models import Pool, WorkflowEvent, WorkflowRun, WorkItem
 from one_project.workflows.types import Kind, Status
+from tests.admin.billing_rows import BILLING_GLOBAL, BILLING_MAKERS
 from tests.admin.integration_rows import INTEGRATION_MAKERS
 from tests.admin.making import membership, name, numbers, organisation, user
 
@@ -426,6 +427,7 @@ MAKERS: dict[type[Model], Callable[[Organisation], Any]] = {
     Reminder: reminder,
     ReminderWish: wish,
     **INTEGRATION_MAKERS,
+    **BILLING_MAKERS,
 }
 # Of the whole installation: nobody sees them by a role.
-GLOBAL = {Pool, EmailAddress, EmbeddingSpace}
+GLOBAL = {Pool, EmailAddress, EmbeddingSpace, *BILLING_GLOBAL}
