@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from billing_app.types import DAY, HOUR, MINUTE, SECOND, WEEK, Kind, RateLimit
+from billing_app.types.rate_limits import DAY, HOUR, MINUTE, SECOND, WEEK, Kind, RateLimit
 
 KINDS: Final[dict[str, Kind]] = {"bucket": "token bucket", "window": "fixed window"}
 UNITS: Final = {
@@ -112,3 +112,31 @@ def parse_limit(text: str, setting: str = "A rate limit") -> RateLimit | None:
         )
     except ValueError as error:
         raise ImproperlyConfigured(f"{setting} is {text!r}. {error}") from error
+
+
+def reserved_output_tokens() -> int:
+    """Tokens of an answer that budgets hold back for, and cut it at, where it has no limit."""
+    return int(getattr(settings, "ONE_RESERVED_OUTPUT_TOKENS", 4096))
+
+
+def reservation_minutes() -> int:
+    """After which what is held for a call that never ended is free again."""
+    return int(getattr(settings, "ONE_RESERVATION_MINUTES", 30))
+
+
+def invoice_per() -> str:
+    """For whom invoices are made where an organisation does not say: an ``InvoicePer``. Raises
+    ImproperlyConfigured."""
+    per = str(getattr(settings, "ONE_INVOICE_PER", "user")).strip().lower()
+    if per not in {"user", "organisation"}:
+        raise ImproperlyConfigured('ONE_INVOICE_PER is "user" or "organisation".')
+    return per
+
+
+def invoice_issuer() -> dict[str, str]:
+    """Who bills: lines of text (``\\n`` counts as one's end), the first the name, of three and
+    more the last the tax number, what is between the address."""
+    text = str(getattr(settings, "ONE_INVOICE_ISSUER", "")).replace("\\n", "\n")
+    name, *rest = [line.strip() for line in text.splitlines() if line.strip()] or ["ONE"]
+    tax_number = rest.pop() if len(rest) > 1 else ""
+    return {"name": name, "email": "", "address": "\n".join(rest), "tax_number": tax_number}

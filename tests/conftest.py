@@ -48,6 +48,16 @@ def pytest_collection_finish() -> None:
         emptying.use(url)
 
 
+OWN_SERVER = "ONE_TESTS_SUPERUSER_URL" in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """A server of our own takes its databases along when it ends. Dropping one before would fail
+    where a thread that a test has begun still holds a connection."""
+    return OWN_SERVER or bool(request.config.getvalue("reuse_db"))
+
+
 # What the secrets of tests begin with: no line of any log may hold one. Servers that a test has
 # started note whole addresses themselves.
 CANARY = "canary-"

@@ -5,6 +5,7 @@ from typing import Any
 
 import django_stubs_ext
 import environ
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 from django.templatetags.static import static
 
@@ -148,6 +149,12 @@ CELERY_BEAT_SCHEDULE = {
     "send-reminders": {"task": "flows_app.send_reminders", "schedule": 60.0},
     "send-mail": {"task": "flows_app.send_mail", "schedule": 60.0},
     "catch-up-lessons": {"task": "flows_app.catch_up_lessons", "schedule": 60.0},
+    "sweep-reservations": {"task": "billing_app.sweep_reservations", "schedule": 60.0},
+    "roll-up-usage": {"task": "billing_app.roll_up", "schedule": 300.0},
+    "fill-missing-prices": {"task": "billing_app.fill_missing_prices", "schedule": 600.0},
+    "bill-due-months": {"task": "billing_app.bill_due", "schedule": 600.0},
+    # Once a night; the hours after 03:00 UTC bring it about where that one was missed.
+    "reconcile": {"task": "billing_app.reconcile", "schedule": crontab(minute="0", hour="3-23")},
 }
 
 # --- People -----------------------------------------------------------------------------------
@@ -330,6 +337,14 @@ ONE_LIMIT_DELIVERIES_PER_RECIPIENT = env(
 ONE_LIMIT_DELIVERIES_PER_ORGANISATION = env(
     "ONE_LIMIT_DELIVERIES_PER_ORGANISATION", default="bucket 20000/h"
 )
+# For whom invoices are made where an organisation does not say; who makes them, in lines.
+ONE_INVOICE_PER = env("ONE_INVOICE_PER", default="user")
+ONE_INVOICE_ISSUER = env("ONE_INVOICE_ISSUER", default="ONE")
+# The organisation whose payment provider takes the money for all invoices.
+ONE_PAYMENTS_ORGANISATION = env("ONE_PAYMENTS_ORGANISATION", default="")
+# What budgets hold back for an answer without a limit of its own, and how long.
+ONE_RESERVED_OUTPUT_TOKENS = env.int("ONE_RESERVED_OUTPUT_TOKENS", default=4096)
+ONE_RESERVATION_MINUTES = env.int("ONE_RESERVATION_MINUTES", default=30)
 # How long a tool call waits for a person's approval, in seconds.
 ONE_APPROVAL_EXPIRES = env.int("ONE_APPROVAL_EXPIRES", default=30 * 24 * 3600)
 ONE_STREAM_FLUSH_MS = env.int("ONE_STREAM_FLUSH_MS", default=33)
@@ -361,6 +376,9 @@ LOGGING = {
         "httpcore2": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
         "mcp": {"level": "WARNING"},
+        # Every step of every page.
+        "weasyprint": {"level": "ERROR"},
+        "fontTools": {"level": "ERROR"},
         "openai": {"level": "WARNING"},
     },
 }

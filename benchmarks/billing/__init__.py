@@ -1,0 +1,1 @@
+"""What the benchmark and the trial of billing are made of."""
