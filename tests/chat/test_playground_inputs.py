@@ -177,7 +177,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 
 def test_numbers_and_plain_text_stay_as_they_are() -> None:
-    assert [safe_cell(value) for value in ("a=1", -1, None, True)] == ["a=1", -1, "", True]
+    assert [safe_cell(value) for value in ("a=1", -1, None, True)] == ["a=1", -1, "", "yes"]
 
 
 def test_what_a_comparison_lacks_is_said_and_the_text_kept(world: World) -> None:
