@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from chat_app.models import Trial, TrialAnswer
-from one_project.common.csv_files import safe_cell
+from one_project.common import csv_files
 
 COLUMNS = (
     "input", "version", "prompt", "model", "status", "answer", "error", "expected", "check",
@@ -65,3 +65,8 @@ def as_json(trial: Trial) -> bytes:
         "answers": outcome_rows(trial),
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+
+
+def safe_cell(value: Any) -> Any:
+    """As in all CSV files; but who reads trials with a program finds ``True`` and ``False``."""
+    return value if isinstance(value, bool) else csv_files.safe_cell(value)

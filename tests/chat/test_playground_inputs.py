@@ -13,9 +13,8 @@ from agents_app.providers.scripted import ScriptedModel
 from agents_app.services.prompts import create_prompt, save_prompt
 from chat_app.models import Check, InputSet, Trial, TrialKind
 from chat_app.services.playground_checks import checked_pattern, passes
-from chat_app.services.playground_export import COLUMNS
+from chat_app.services.playground_export import COLUMNS, safe_cell
 from chat_app.services.playground_inputs import NewInput, save_input_set
-from one_project.common.csv_files import safe_cell
 from one_project.common.errors import InvalidInput
 from tests.chat.playing import client_of
 from tests.chat.test_engine import running_engine, wait_until
@@ -177,7 +176,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 
 def test_numbers_and_plain_text_stay_as_they_are() -> None:
-    assert [safe_cell(value) for value in ("a=1", -1, None, True)] == ["a=1", -1, "", "yes"]
+    assert [safe_cell(value) for value in ("a=1", -1, None, True)] == ["a=1", -1, "", True]
 
 
 def test_what_a_comparison_lacks_is_said_and_the_text_kept(world: World) -> None:
