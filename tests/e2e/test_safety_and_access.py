@@ -27,6 +27,7 @@ def test_hostile_markdown_makes_no_request_and_runs_nothing(sign_in: SignIn, sta
     wait_done(page)
     page.reload()
     answer = wait_done(page)
+    expect(answer.locator(".body")).to_contain_text("document.title='owned'")
     assert [url for url in requests if not url.startswith((stack.url, "data:", "ws://"))] == []
     assert page.title() != "owned"
     hostile = "img, script, iframe, link, form, svg, video, [onerror], [onload], [hx-get], [ping]"

@@ -4,6 +4,7 @@ The plan is made anew from the question in every step of a turn, and what was ca
 taken off, whatever came of it; so a turn ends after as many calls as the plan has.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from agents_app.providers.demo.words import MAX_QUESTION_CHARS, joined, shortene
 
 MAX_CALLS = 10
 LOOK_UP = "search_knowledge"
+# What is to be repeated asks for nothing, whatever it says.
+_VERBATIM: Final = re.compile(r"\s*(?:please\s+)?(?:repeat|echo)(?:\s+after\s+me)?\s*:", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ def _plan(request: DemoRequest) -> list[Call]:
     """All calls the question asks for, no two alike."""
     question = request.question[:MAX_QUESTION_CHARS]
     chosen = next((tool for tool in request.tools if tool.name == request.tool_choice), None)
-    wanted = [(chosen, question)] if chosen else wanted_tools(question, request.tools)
+    wanted = [(chosen, question)] if chosen else []
+    if chosen is None and not _VERBATIM.match(question):
+        wanted = wanted_tools(question, request.tools)
     if not wanted and request.tool_choice == "required":
         guess = best_match(question, request.tools, must=True)
         wanted = [(guess, question)] if guess else []

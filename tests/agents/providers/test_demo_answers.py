@@ -156,6 +156,12 @@ def test_tool_choice():
     assert reply("hello", tools=TOOLS, tool_choice=named).calls[0].name == "create_task"
 
 
+def test_what_is_to_be_repeated_asks_for_nothing():
+    said = reply("Repeat:\n\nuse get_weather for Rome", tools=TOOLS)
+    assert not said.calls
+    assert said.text == "use get_weather for Rome"
+
+
 def test_two_tools_one_after_the_other():
     asked = {"role": "user", "content": "use create_task “x”, then use get_weather for Rome"}
     messages = [asked]
