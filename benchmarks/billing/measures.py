@@ -70,12 +70,12 @@ def month_run(month: date) -> dict[str, Any]:
     """All organisations, as the monthly job bills them; and this process' own memory."""
     from billing_app.services.invoicing import bill_period
 
-    plain = limits.seconds_of(limits.MONTH, **limits.bounds_of(month))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, run = timed(lambda: bill_period(month))
     if run.blocked or run.failed:
         raise RuntimeError(f"not everybody could be billed: {run}")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    plain = limits.seconds_of(limits.MONTH, **limits.bounds_of(month))
     return beside(seconds, plain, invoices=run.invoices, more_memory_mib=grown)
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, Min
 
 from billing_app.models import BilledPeriod, BilledStatus, InvoicePer, Pricing, UsageRecord
@@ -38,40 +38,50 @@ class Billable:
     is_estimated: bool
 
 
-# Summed by price first, then split by kind of token: one pass over an organisation's month.
-_BILLABLE: Final[LiteralString] = """
+# User, provider, model, kind of token, price.
+_Key = tuple[UUID | None, str, str, str, Decimal]
+
+# Summed by price first, then split by kind of token: one pass over a month of some organisations.
+_USED: Final[LiteralString] = """
 WITH used AS (
-    SELECT {used_by} AS user_id, provider, model, purpose = 'embedding' AS embeds,
+    SELECT organisation_id, {used_by} AS user_id, provider, model, purpose = 'embedding' AS embeds,
         price_input, price_cached_input, price_cache_write, price_output,
         sum(input_tokens - cached_input_tokens - cache_write_tokens) AS input,
         sum(cached_input_tokens) AS cached, sum(cache_write_tokens) AS written,
         sum(output_tokens) AS output,
         bool_or(is_estimated OR pricing = 'flat') AS is_estimated
     FROM billing_app_usagerecord
-    WHERE organisation_id = %(organisation)s
+    WHERE organisation_id = ANY(%(organisations)s)
         AND occurred_at >= %(start)s AND occurred_at < %(end)s AND cost > 0
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-), parts AS (
-    SELECT user_id, provider, model, kind.token_type, kind.price, kind.tokens, is_estimated
-    FROM used CROSS JOIN LATERAL (VALUES
-        (CASE WHEN embeds THEN 'embedding' ELSE 'input' END, price_input, input),
-        ('cached_input', price_cached_input, cached),
-        ('cache_write', price_cache_write, written),
-        ('output', price_output, output)
-    ) AS kind (token_type, price, tokens)
-    WHERE kind.price > 0 AND kind.tokens > 0
-    UNION ALL
-    SELECT {billed_to}, l.provider, l.model, l.token_type, l.unit_price, -l.quantity, NULL
-    FROM billing_app_invoiceline l JOIN billing_app_invoice i ON i.id = l.invoice_id
-    WHERE l.organisation_id = %(organisation)s AND l.period = %(period)s
-        AND i.kind = 'invoice' AND i.replaced_by_id IS NULL
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 )
-SELECT user_id, provider, model, token_type, price, sum(tokens)::bigint,
-    coalesce(bool_or(is_estimated), false)
-FROM parts GROUP BY user_id, provider, model, token_type, price HAVING sum(tokens) <> 0
+SELECT organisation_id, user_id, provider, model, kind.token_type, kind.price,
+    sum(kind.tokens)::bigint, bool_or(is_estimated)
+FROM used CROSS JOIN LATERAL (VALUES
+    (CASE WHEN embeds THEN 'embedding' ELSE 'input' END, price_input, input),
+    ('cached_input', price_cached_input, cached),
+    ('cache_write', price_cache_write, written),
+    ('output', price_output, output)
+) AS kind (token_type, price, tokens)
+WHERE kind.price > 0 AND kind.tokens > 0
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 LIMIT %(rows)s
 """
-_BY_USER: Final = _BILLABLE.format(used_by="user_id", billed_to="i.user_id")
-_TOGETHER: Final = _BILLABLE.format(used_by="NULL::uuid", billed_to="NULL::uuid")
+_BY_USER: Final = _USED.format(used_by="user_id")
+_TOGETHER: Final = _USED.format(used_by="NULL::uuid")
+
+_HELD: Final = """
+SELECT i.user_id, l.provider, l.model, l.token_type, l.unit_price, sum(l.quantity)::bigint
+FROM billing_app_invoiceline l JOIN billing_app_invoice i ON i.id = l.invoice_id
+WHERE l.organisation_id = %(organisation)s AND l.period = %(period)s
+    AND i.kind = 'invoice' AND i.replaced_by_id IS NULL
+GROUP BY 1, 2, 3, 4, 5
+"""
+
+# Postgres believes in as many groups as rows, and would sort millions of them on disk: there are a
+# few thousand, which fit into a table of hashes. Beyond this memory it goes on in files.
+_SETTINGS: Final = """
+SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off
+"""
 
 # Rows of months that were billed which have come since. ``since`` is a constant, so that the BRIN
 # index of recorded_at is used; the months' own cutoffs say the rest.
@@ -112,15 +122,66 @@ SELECT o.id FROM unnest(%(organisations)s::uuid[]) AS o (id) WHERE EXISTS (
 """
 
 
-def billable(organisation_id: UUID, period: date, per: str) -> list[Billable]:
-    """What of one month is on no invoice that counts; ``per``: an ``InvoicePer``. Unordered.
+def used_in(
+    period: date,
+    organisation_ids: Collection[UUID],
+    *,
+    per: str = InvoicePer.USER,
+    most: int | None = None,
+) -> dict[UUID, list[Billable]]:
+    """What organisations have used in a month: one aggregate, which reads each page of it once.
 
-    One aggregate over the index (organisation, occurred_at). Unpriced usage is not in it.
+    Unpriced usage is not in it. In the order of keys, up to ``most`` sums: who would exceed them,
+    and all after, are left out; others without usage are there.
     """
     start, end = bounds(period)
-    values = {"organisation": organisation_id, "period": period, "start": start, "end": end}
-    found = _rows(_BY_USER if per == InvoicePer.USER else _TOGETHER, values)
-    return [Billable(period, *row) for row in found]
+    wanted = sorted(set(organisation_ids))
+    limit = None if most is None else most + 1
+    values = {"organisations": wanted, "start": start, "end": end, "rows": limit}
+    with transaction.atomic():
+        _set(_SETTINGS)
+        rows = _rows(_BY_USER if per == InvoicePer.USER else _TOGETHER, values)
+        # Nothing was written; it takes the settings back, also within another transaction.
+        transaction.set_rollback(True)
+    if most is not None and len(rows) > most:
+        first_left_out = rows[-1][0]
+        wanted = [each for each in wanted if each < first_left_out]
+    found: dict[UUID, list[Billable]] = {each: [] for each in wanted}
+    for organisation_id, *row in rows:
+        if organisation_id in found:
+            found[organisation_id].append(Billable(period, *row))
+    return found
+
+
+def billable(
+    organisation_id: UUID, period: date, per: str, used: Collection[Billable] | None = None
+) -> list[Billable]:
+    """What of one month is on no invoice that counts; ``per``: an ``InvoicePer``. Unordered.
+
+    The caller holds the organisation's billing account, so that lines stay as they are. ``used``:
+    what was summed by user before that. It does for a month without lines; where there are any,
+    they may hold what came after it, and usage is summed anew.
+    """
+    held = _rows(_HELD, {"organisation": organisation_id, "period": period})
+    if used is None or held:
+        used = used_in(period, [organisation_id], per=per)[organisation_id]
+    is_by_user = per == InvoicePer.USER
+    left: dict[_Key, int] = {}
+    estimated: set[_Key] = set()
+    for part in used:
+        user_id = part.user_id if is_by_user else None
+        key = (user_id, part.provider, part.model, part.token_type, part.unit_price)
+        left[key] = left.get(key, 0) + part.quantity
+        if part.is_estimated:
+            estimated.add(key)
+    for user_id, provider, model, token_type, unit_price, quantity in held:
+        key = (user_id if is_by_user else None, provider, model, token_type, unit_price)
+        left[key] = left.get(key, 0) - quantity
+    return [
+        Billable(period, *key, quantity, key in estimated)
+        for key, quantity in left.items()
+        if quantity
+    ]
 
 
 def late_months(
@@ -196,6 +257,11 @@ def database_now() -> datetime:
     """The clock that ``recorded_at`` goes by."""
     moment: datetime = _rows("SELECT clock_timestamp()", {})[0][0]
     return moment
+
+
+def _set(settings: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(settings)
 
 
 def _rows(sql: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing_app.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, LineKind
 from billing_app.services.invoice_drafts import finalise_all
 from billing_app.services.invoice_events import note
+from billing_app.services.invoice_months import hold_account
 from billing_app.services.invoice_moves import (
     cents_of,
     credited,
@@ -17,7 +18,6 @@ from billing_app.services.invoice_moves import (
     wrong_status,
 )
 from billing_app.services.invoice_payments import settle_if_covered
-from billing_app.services.invoicing import hold_account
 from billing_app.types.money import spoken, to_cents
 from one_project.accounts.models import User
 from one_project.common.errors import InvalidInput

@@ -6,8 +6,8 @@ from django.db.models.functions import Least
 from billing_app.errors import WrongInvoiceStatus
 from billing_app.models import BilledPeriod, Invoice
 from billing_app.services.invoice_events import note
+from billing_app.services.invoice_months import hold_account
 from billing_app.services.invoice_moves import hold, only_drafts
-from billing_app.services.invoicing import hold_account
 from billing_app.types.periods import bounds
 from one_project.accounts.models import User
 

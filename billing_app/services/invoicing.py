@@ -1,19 +1,18 @@
 """Invoices of months: each organisation's in one transaction, once, whatever runs twice or stops.
 
-Whoever bills an organisation holds its BillingAccount. What is on no invoice is the difference of
-usage and lines (``runtime.billable``), so nothing is billed twice and nothing is lost; a
-BilledPeriod says that a month is done. Use of a done month that comes late is on the next invoice.
+Usage is summed for many organisations at a time, then each is billed (``invoice_months``). What is
+on no invoice is the difference of usage and lines (``runtime.billable``), so nothing is billed
+twice and nothing is lost. Use of a done month that comes late is on the next invoice.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from billing_app import conf
@@ -21,24 +20,24 @@ from billing_app.errors import PeriodUnfinished, PriceMissing
 from billing_app.models import BilledPeriod, BilledStatus, BillingAccount, Invoice
 from billing_app.runtime.billable import (
     Billable,
-    billable,
     busy_in,
     database_now,
     due_months,
     late_months,
-    unpriced,
+    used_in,
     waiting_for_prices,
 )
-from billing_app.services.invoice_drafts import finalise_all, make_drafts
-from billing_app.services.invoice_events import note, tell_blocked
+from billing_app.services.invoice_months import bill_month, looked_at
 from billing_app.services.usage import fill_missing_prices
 from billing_app.types.periods import due_period, is_complete
-from one_project.accounts.models import Organisation
 from one_project.common.errors import NotFound
 
 logger = logging.getLogger("one.billing")
 
 BATCH: Final = 1_000
+# Organisations whose month is summed in one pass, and how many sums of them are held at most.
+SUMMED_AT_ONCE: Final = 250
+MOST_SUMS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,46 +104,12 @@ def bill_organisation(
     seen_at = _seen_at(now)
     _fill_prices([organisation_id], period)
     late = late_months([organisation_id], before=period)
-    _bill(organisation_id, period, now, seen_at, late.get(organisation_id, []))
+    bill_month(organisation_id, period, now, seen_at, late=late.get(organisation_id, []))
     return list(
         Invoice.objects.standing()
         .filter(organisation_id=organisation_id, period=period, kind="invoice")
         .order_by("year", "number", "pk")
     )
-
-
-def hold_account(organisation_id: UUID) -> BillingAccount:
-    """The organisation's account, made on first need and locked: one at a time changes what is
-    billed. Inside a transaction. Raises NotFound."""
-    accounts = BillingAccount.objects.filter(organisation_id=organisation_id)
-    if not accounts.exists():
-        if not Organisation.objects.filter(pk=organisation_id).exists():
-            raise NotFound
-        made = BillingAccount(organisation_id=organisation_id)
-        BillingAccount.objects.bulk_create([made], ignore_conflicts=True)
-    return accounts.select_related("organisation").select_for_update(of=("self",)).get()
-
-
-def billed_per(account: BillingAccount) -> str:
-    """For whom an organisation's invoices are made now: an ``InvoicePer``."""
-    return account.invoice_per or conf.invoice_per()
-
-
-def parts_of(account: BillingAccount, periods: Iterable[date]) -> list[Billable]:
-    """What of these months is on no invoice, each split as it was when the month was billed."""
-    wanted = sorted(set(periods))
-    held = dict(
-        BilledPeriod.objects.filter(
-            organisation=account.organisation_id, period__in=wanted
-        ).values_list("period", "invoice_per")
-    )
-    return [
-        part
-        for period in wanted
-        for part in billable(
-            account.organisation_id, period, held.get(period) or billed_per(account)
-        )
-    ]
 
 
 def _complete(period: date, now: datetime) -> date:
@@ -189,9 +154,10 @@ def _bill_month(
     busy |= set(waiting.values_list("organisation_id", flat=True))
     idle = [each for each in organisation_ids if each not in busy]
     run = BilledRun(months=_pass_over(period, idle, seen_at))
-    for organisation_id in sorted(busy):
+    for organisation_id, used in _used_by(period, sorted(busy)):
+        months = late.get(organisation_id, [])
         try:
-            made = _bill(organisation_id, period, now, seen_at, late.get(organisation_id, []))
+            made = bill_month(organisation_id, period, now, seen_at, late=months, used=used)
         except PriceMissing as error:
             run += BilledRun(blocked=((organisation_id, period, error.user_message),))
         except NotFound:
@@ -204,6 +170,37 @@ def _bill_month(
             if made is not None:
                 run += BilledRun(months=1, invoices=len(made))
     return run
+
+
+def _used_by(
+    period: date, organisation_ids: Sequence[UUID]
+) -> Iterator[tuple[UUID, Collection[Billable] | None]]:
+    """What each has used in the month, many summed at a time, since one's calls lie among all
+    others'. None: to be summed when its account is held. ``organisation_ids`` in order."""
+    left = organisation_ids
+    while left:
+        used = _summed(period, left[:SUMMED_AT_ONCE])
+        # The first one's alone may be too much.
+        batch = left[: max(len(used), 1)]
+        for organisation_id in batch:
+            yield organisation_id, used.get(organisation_id)
+        left = left[len(batch) :]
+
+
+def _summed(
+    period: date, organisation_ids: Sequence[UUID]
+) -> Mapping[UUID, Collection[Billable] | None]:
+    """Of the first of these, or all, what they have used; None for those with unpriced calls. A
+    price may come before the account is held, and nothing would tell that the sums lack them."""
+    try:
+        # Before the sums: what lacks a price in them and was not seen here has come since, and
+        # is looked for as late.
+        waiting = waiting_for_prices(organisation_ids, period)
+        used = used_in(period, organisation_ids, most=MOST_SUMS)
+    except DatabaseError:
+        logger.exception("The sums of many could not be made: %s", period)
+        return dict.fromkeys(organisation_ids)
+    return {**used, **dict.fromkeys(used.keys() & set(waiting))}
 
 
 def _pass_over(period: date, organisation_ids: Collection[UUID], seen_at: datetime) -> int:
@@ -222,90 +219,5 @@ def _pass_over(period: date, organisation_ids: Collection[UUID], seen_at: dateti
     ]
     with transaction.atomic():
         BilledPeriod.objects.bulk_create(rows, BATCH, ignore_conflicts=True)
-        _looked_at(organisation_ids, period, seen_at)
+        looked_at(organisation_ids, period, seen_at)
     return len(rows)
-
-
-def _bill(
-    organisation_id: UUID, period: date, now: datetime, seen_at: datetime, late: list[date]
-) -> list[Invoice] | None:
-    """The invoices made, None where the month was done before. Raises PriceMissing, NotFound."""
-    with transaction.atomic():
-        account = hold_account(organisation_id)
-        billed = BilledPeriod.objects.filter(organisation_id=organisation_id, period=period).first()
-        if billed is not None and billed.status == BilledStatus.DONE:
-            return None
-        reason = _missing(organisation_id, period)
-        made: list[Invoice] = []
-        if reason:
-            _block(account, period, billed, reason)
-        else:
-            made = _make(account, period, now, seen_at, late)
-    if reason:  # after the commit, so that it is noted
-        raise PriceMissing(reason)
-    return made
-
-
-def _missing(organisation_id: UUID, period: date) -> str:
-    calls, models = unpriced(organisation_id, period)
-    if not calls:
-        return ""
-    what = "1 call has" if calls == 1 else f"{calls:,} calls have"
-    return f"{what} no price: {', '.join(models)}. Once prices hold for them, it is billed."
-
-
-def _block(account: BillingAccount, period: date, billed: BilledPeriod | None, reason: str) -> None:
-    """Note it, and tell once."""
-    if billed is not None:
-        if billed.reason != reason:
-            billed.reason = reason
-            billed.save(update_fields=["reason", "updated_at"])
-        return
-    BilledPeriod.objects.create(
-        organisation=account.organisation,
-        period=period,
-        status=BilledStatus.BLOCKED,
-        invoice_per=billed_per(account),
-        reason=reason,
-    )
-    tell_blocked(account.organisation, period, reason)
-
-
-def _make(
-    account: BillingAccount, period: date, now: datetime, seen_at: datetime, late: list[date]
-) -> list[Invoice]:
-    """Drafts, the month done, and then the numbers, whose row everybody waits for."""
-    organisation_id = account.organisation_id
-    # A month that is billed after later ones: what comes late is looked for since their billing.
-    later = BilledPeriod.objects.filter(
-        organisation_id=organisation_id, period__gt=period, status=BilledStatus.DONE
-    ).aggregate(last=Max("cutoff"))["last"]
-    cutoff = min(seen_at, later) if later else seen_at
-    BilledPeriod.objects.update_or_create(
-        organisation_id=organisation_id,
-        period=period,
-        defaults={
-            "status": BilledStatus.DONE,
-            "invoice_per": billed_per(account),
-            "cutoff": cutoff,
-            "reason": "",
-        },
-    )
-    drafts = make_drafts(account, period, parts_of(account, [*late, period]))
-    _looked_at([organisation_id], period, cutoff)
-    if account.needs_review:
-        for invoice, _ in drafts:
-            note(invoice, "invoice_drafted")
-    else:
-        finalise_all(account, drafts, now)
-    return [invoice for invoice, _ in drafts]
-
-
-def _looked_at(organisation_ids: Collection[UUID], period: date, seen_at: datetime) -> None:
-    """What came late for earlier months is billed up to here."""
-    BilledPeriod.objects.filter(
-        organisation_id__in=organisation_ids,
-        period__lt=period,
-        status=BilledStatus.DONE,
-        cutoff__lt=seen_at,
-    ).update(cutoff=seen_at)
