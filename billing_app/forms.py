@@ -20,6 +20,8 @@ OWN: Final = "mine"
 HOUSE: Final = "organisation"
 FIRST_MONTH: Final = date(2020, 1, 1)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+# What an address says, as pages say it.
+PEOPLE: Final = {"user": "person"}
 _LIMITS: Final = {"provider": 64, "model": 120}
 
 
@@ -104,5 +106,5 @@ def _subject(query: QueryDict, name: str, say: Callable[[str], None]) -> Subject
         return given or None
     found = parse_id(given)
     if found is None:
-        say(f"There is no such {name}, so all are shown.")
+        say(f"There is no such {PEOPLE.get(name, name)}, so all are shown.")
     return found

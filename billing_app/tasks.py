@@ -4,7 +4,7 @@ nothing."""
 from celery import shared_task
 from django.utils import timezone
 
-from billing_app.services import budgets, reconciling, rolling_up, usage
+from billing_app.services import begun_calls, budgets, reconciling, rolling_up, usage
 
 
 @shared_task(name="billing_app.fill_missing_prices", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -35,5 +35,6 @@ def bill_due() -> None:
 
 @shared_task(name="billing_app.sweep_reservations", ignore_result=True)  # type: ignore[untyped-decorator]
 def sweep_reservations() -> None:
-    """Free what is held for calls that never ended."""
+    """Record the calls whose process is gone, and free what is held for those that never ended."""
+    begun_calls.record_lost()
     budgets.sweep_reservations()

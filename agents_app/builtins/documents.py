@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agents_app.models import Effect, Knowledge
 from agents_app.runtime.recorded_embeddings import searcher
+from agents_app.runtime.telling import heard
 from agents_app.search.query_vectors import NO_EMBEDDER, QueryVector, query_vector
 from agents_app.services.citations import offer_passages
 from agents_app.services.knowledge import remove_document
@@ -35,6 +36,7 @@ async def search_knowledge(arguments: SearchKnowledge, context: ToolContext) -> 
     if context.agent is not None and context.agent.knowledge == Knowledge.NONE:
         raise ToolError("You may not look into the documents.", code="not_allowed")
     vector = await query_vector(context.organisation.pk, arguments.query, caller=searcher(context))
+    heard(vector.calls)
     return await in_thread(_look_up, arguments, context, vector)
 
 

@@ -20,7 +20,8 @@ from agents_app.runtime.ask import Restarted
 from agents_app.runtime.generate import open_run
 from agents_app.runtime.recorded import Recorder
 from agents_app.runtime.run import Run, Step, TextResult
-from agents_app.runtime.store import ToolUse
+from agents_app.runtime.store import ToolUse, keep
+from agents_app.runtime.telling import hearing
 from agents_app.runtime.tool_use import (
     MAX_IDENTICAL,
     REPEATED,
@@ -129,6 +130,9 @@ class _Loop:
         calls = completion.tool_calls
         if not calls:
             return []
+        if self.run.recorder is not None:
+            # Tools may take long: what was asked of the model is metered whatever becomes of them.
+            await in_thread(keep, self.run.recorder.calls, [])
         uses = await asyncio.gather(
             *(self._use(number, position, call) for position, call in enumerate(calls))
         )
@@ -170,7 +174,9 @@ class _Loop:
         setting = (self.run.options.approvals or {}).get(offered.definition.name, "")
         if await in_thread(must_ask, offered, context, call.arguments, setting):
             return ToolOutcome.error(NEEDS_APPROVAL, "needs_approval", CallStatus.DENIED)
-        outcome = await use_tool(offered.definition, context, call.arguments)
+        with hearing() as calls:
+            outcome = await use_tool(offered.definition, context, call.arguments)
+        self.run.heard += calls
         if outcome.status == CallStatus.WAITING:
             return ToolOutcome.error(COMES_LATER, "comes_later")
         return outcome

@@ -1,11 +1,12 @@
 """A model call as it is kept in the ledger: measured here, stored by ``services.ai_calls``."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +27,13 @@ from agents_app.providers.events import Finished, output_chars
 from agents_app.providers.parts import ReasoningPart
 from agents_app.runtime.ask import Patience, Restarted, ask
 from one_project.common.ids import new_id
+
+if TYPE_CHECKING:
+    from agents_app.runtime.spending import Held
+
+# Seconds after which a call that goes on is heard of again: so much of an answer is not counted
+# where its process is killed.
+SAY_EVERY: Final = 15.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +99,10 @@ class Recorder:
     caller: Caller
     calls: list[RecordedCall] = field(default_factory=list)
     answer: CompletionBuilder = field(default_factory=CompletionBuilder)
-    _reservation_id: UUID | None = None
+    _held: "Held | None" = None
+    _noted_id: UUID | None = None
+    _heard: float = 0.0
+    _saying: "asyncio.Future[None] | None" = None
     _is_asking: bool = False
     _began: float = field(default_factory=time.monotonic)
     _first: float | None = None
@@ -103,8 +114,9 @@ class Recorder:
         # It knows callers, so it cannot be known when they are defined.
         from agents_app.runtime.spending import held
 
-        holding = await held(self.caller, self.model, self.request)
-        self.request, self._reservation_id = holding.request, holding.reservation_id
+        self._held = await held(self.caller, self.model, self.request)
+        self.request, self._heard = self._held.request, time.monotonic()
+        self._noted_id = self._held.call_id
         try:
             events: list[StreamEvent] | Restarted
             async for events in ask(
@@ -117,6 +129,7 @@ class Recorder:
                         self._first = time.monotonic()
                     self._produced += output_chars(events)
                     self.answer.add(events)
+                self._go_on()
                 yield events
         except ModelError as error:
             self._note(AICallStatus.FAILED, error=error)
@@ -140,6 +153,15 @@ class Recorder:
             finished = self.answer.finished is not None
             self._note(AICallStatus.SUCCESS if finished else AICallStatus.STOPPED)
 
+    def _go_on(self) -> None:
+        """Say now and then that the call goes on; nobody waits for it."""
+        from agents_app.runtime.spending import go_on
+
+        now = time.monotonic()
+        if self._held is not None and now - self._heard >= SAY_EVERY:
+            self._heard = now
+            self._saying = asyncio.ensure_future(go_on(self._held, self._produced))
+
     def _begin(self) -> None:
         """An attempt begins."""
         self._is_asking = True
@@ -160,15 +182,18 @@ class Recorder:
         end = self.answer.finished or Finished("unknown")
         asked = self.request.model or self.model.model
         tier = completion.service_tier or self.request.provider_options.get("service_tier") or ""
+        # The first attempt has the id that was noted: all that are made are kept together.
+        held, noted, self._noted_id = self._held, self._noted_id, None
         self.calls.append(
             RecordedCall(
+                id=noted or new_id(),
                 caller=self.caller,
                 status=status,
                 model=completion.model or asked,
                 model_requested=asked,
                 model_returned=completion.model,
                 service_tier=str(tier),
-                reservation_id=self._reservation_id,
+                reservation_id=held.reservation_id if held else None,
                 provider=self.model.provider,
                 usage=said,
                 duration_ms=round((now - self._began) * 1000),

@@ -11,15 +11,22 @@ from agents_app.providers.base import Usage
 from agents_app.providers.embeddings import EmbeddingModel, Embeddings, Vector, batches_of
 from agents_app.providers.errors import ModelError
 from agents_app.runtime.recorded import Caller, RecordedCall
+from agents_app.runtime.spending import Held, held_for_texts
 from agents_app.tools.definitions import ToolContext
+from one_project.common.ids import new_id
 
 
 @dataclass(slots=True)
 class RecordedEmbedder:
-    """Asks an embedding model and notes every request, also those that failed."""
+    """Asks an embedding model and notes every request, also those that failed.
+
+    ``is_limited``: budgets have to cover each request before it is made (ModelError
+    ``budget_exceeded``); else it is only counted.
+    """
 
     model: EmbeddingModel
     caller: Caller
+    is_limited: bool = False
     _noted: list[RecordedCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -43,22 +50,24 @@ class RecordedEmbedder:
         return noted
 
     async def _embed(self, batch: Sequence[str]) -> Embeddings:
+        held = await held_for_texts(self.caller, self.model, batch, is_limited=self.is_limited)
         began = time.monotonic()
         try:
             found = await self.model.embed(batch)
         except ModelError as error:
-            self._note(began, AICallStatus.FAILED, Usage(), error=error)
+            self._note(held, began, AICallStatus.FAILED, Usage(), error=error)
             raise
         except asyncio.CancelledError:
             # Sent, and so to be paid, whoever reads it.
             given = Usage.estimate(sum(map(len, batch)), 0)
-            self._note(began, AICallStatus.STOPPED, given)
+            self._note(held, began, AICallStatus.STOPPED, given)
             raise
-        self._note(began, AICallStatus.SUCCESS, found.usage, returned=found.model)
+        self._note(held, began, AICallStatus.SUCCESS, found.usage, returned=found.model)
         return found
 
     def _note(
         self,
+        held: Held,
         began: float,
         status: str,
         usage: Usage,
@@ -68,7 +77,9 @@ class RecordedEmbedder:
     ) -> None:
         self._noted.append(
             RecordedCall(
+                id=held.call_id or new_id(),
                 caller=self.caller,
+                reservation_id=held.reservation_id,
                 status=status,
                 model=returned or self.model.model,
                 model_requested=self.model.model,

@@ -102,7 +102,7 @@ async def _vectors(texts: Sequence[str], caller: Caller) -> Sequence[Vector]:
     model = resolve_embedding_model()
     if model is None:
         raise InvalidInput(NO_EMBEDDINGS)
-    asked = RecordedEmbedder(model, caller)
+    asked = RecordedEmbedder(model, caller, is_limited=True)
     try:
         return (await asked.embed(texts)).vectors
     finally:

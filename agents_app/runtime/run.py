@@ -16,7 +16,7 @@ from agents_app.providers.parts import ChatMessage, Part, ToolCallPart, ToolResu
 from agents_app.runtime.agent import Agent
 from agents_app.runtime.ask import Patience
 from agents_app.runtime.context import trim
-from agents_app.runtime.recorded import Caller, Recorder
+from agents_app.runtime.recorded import Caller, RecordedCall, Recorder
 from agents_app.runtime.store import (
     Begun,
     NewMessage,
@@ -26,7 +26,7 @@ from agents_app.runtime.store import (
     keep,
     thread_store,
 )
-from agents_app.runtime.telling import UsageHandler, tell, tell_at_the_end
+from agents_app.runtime.telling import UsageHandler, tell, tell_at_the_end, tell_usage
 from agents_app.runtime.tokens import context_window, count_tools
 from agents_app.tools.catalogue import Offered
 from agents_app.tools.definitions import ToolContext
@@ -86,7 +86,10 @@ class TextResult:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """A call that has been opened: who answers whom, with what, and what has come of it."""
+    """A call that has been opened: who answers whom, with what, and what has come of it.
+
+    ``heard``: calls of models that its tools took, kept, and not told of yet.
+    """
 
     agent: Agent
     call: "CallArguments"
@@ -104,6 +107,7 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     saved: list[SavedMessage] = field(default_factory=list)
     uses: list[ToolUse] = field(default_factory=list)
+    heard: list[RecordedCall] = field(default_factory=list)
     recorder: Recorder | None = None
 
     @property
@@ -233,6 +237,8 @@ class Run:
     async def _tell(self, recorder: Recorder) -> None:
         raw = self.call.get("raw_handler", self.agent.raw_handler)
         await tell(recorder, raw, self.usage_handler)
+        heard, self.heard = self.heard, []
+        await tell_usage(heard, self.usage_handler)
 
     async def fail(self, error: BaseException) -> None:
         """Keep what was used, and mark what was pending as failed (AG-10)."""
@@ -241,7 +247,7 @@ class Run:
             self.recorder.stopped()  # what is under way still, whatever went wrong
         calls = self.recorder.calls if self.recorder else []
         await in_thread(keep, calls, self.uses)
-        await tell_at_the_end(calls, self.usage_handler)
+        await tell_at_the_end([*calls, *self.heard], self.usage_handler)
         if self.thread is None or self.pending_id is None:
             return
         text, code = (STOPPED, "stopped") if stopped else self._words(error)

@@ -1,10 +1,12 @@
 """Handlers of an agent: told of each model call that has ended (AG-16, AG-17)."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from agents_app.providers.base import Usage
@@ -42,6 +44,29 @@ class UsageReport:
 
 UsageHandler: TypeAlias = Callable[[UsageReport], "Awaitable[None] | None"]
 RawHandler: TypeAlias = Callable[[dict[str, Any], dict[str, Any]], "Awaitable[None] | None"]
+
+
+_hearing: Final[ContextVar[list[RecordedCall] | None]] = ContextVar("hearing", default=None)
+
+
+@contextmanager
+def hearing() -> Iterator[list[RecordedCall]]:
+    """What tools that are used within the block ask of models themselves (``heard``), to be told to
+    the handler of the agent that uses them. One that asks another agent is not: that has its own.
+    """
+    calls: list[RecordedCall] = []
+    before = _hearing.set(calls)
+    try:
+        yield calls
+    finally:
+        _hearing.reset(before)
+
+
+def heard(calls: Sequence[RecordedCall]) -> None:
+    """Said by a tool of calls that it took, and that are kept."""
+    found = _hearing.get()
+    if found is not None:
+        found.extend(calls)
 
 
 async def tell(recorder: Recorder, raw: RawHandler | None, usage: UsageHandler | None) -> None:

@@ -68,7 +68,7 @@ async def query_vector(
     model = await in_thread(model_of, space)
     if model is None:
         return QueryVector(degraded=NO_EMBEDDER)
-    asked = RecordedEmbedder(model, caller or asked_by(organisation_id))
+    asked = RecordedEmbedder(model, caller or asked_by(organisation_id), is_limited=True)
     vector: Sequence[float] | None = None
     try:
         vector = (await asked.embed([embedded(text)])).vectors[0]

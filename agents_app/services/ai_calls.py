@@ -1,6 +1,7 @@
 """The ledger of model calls: written with what they led to, and relieved of old raw values."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -10,9 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents_app.models import AICall
+from agents_app.providers.events import Usage
 from agents_app.runtime.recorded import RecordedCall
 from billing_app.models import Pricing, UsageRecord
-from billing_app.services.usage import record_usage
+from billing_app.services.usage import MOST_TOKENS, record_usage
 from billing_app.types.usage import Use
 from one_project.common.text import clean_json, clean_line, clean_text
 
@@ -56,7 +58,7 @@ def with_costs(calls: Iterable[AICall]) -> list[AICall]:
 
 
 def _use(call: RecordedCall) -> Use:
-    caller, usage = call.caller, call.usage
+    caller, usage = call.caller, _countable(call.usage)
     tier = clean_line(call.service_tier, 16).lower()
     return Use(
         id=call.id,
@@ -84,6 +86,14 @@ def _use(call: RecordedCall) -> Use:
         is_aborted=call.is_aborted,
         reservation_id=call.reservation_id,
     )
+
+
+def _countable(usage: Usage) -> Usage:
+    """What a provider says must not fail an answer that is there, however absurd."""
+    if max(usage.input_tokens, usage.output_tokens) <= MOST_TOKENS:
+        return usage
+    given, said = min(usage.input_tokens, MOST_TOKENS), min(usage.output_tokens, MOST_TOKENS)
+    return replace(usage, input_tokens=given, output_tokens=said)  # its parts follow
 
 
 def _row(call: RecordedCall, record: UsageRecord) -> AICall:

@@ -77,8 +77,12 @@ async def embed_items(kind: str, organisation_id: UUID, ids: list[UUID]) -> int:
     made = 0
     for space in await in_thread(live_spaces):
         try:
-            made += await embed_into(space, found, organisation_id, ids)
-        except ModelError:
+            made += await embed_into(space, found, organisation_id, ids, is_limited=True)
+        except ModelError as error:
+            if error.code == "budget_exceeded":
+                # Found by words until there is money again: what lacks vectors is asked for then.
+                logger.info("%s of %s wait: %s", kind, organisation_id, error.detail)
+                break
             # What one that is being built lacks is found again by whoever fills it.
             if space.state == SpaceState.ACTIVE:
                 raise
@@ -86,11 +90,17 @@ async def embed_items(kind: str, organisation_id: UUID, ids: list[UUID]) -> int:
 
 
 async def embed_into(
-    space: EmbeddingSpace, kind: EmbeddedKind, organisation_id: UUID, ids: Sequence[UUID]
+    space: EmbeddingSpace,
+    kind: EmbeddedKind,
+    organisation_id: UUID,
+    ids: Sequence[UUID],
+    *,
+    is_limited: bool = False,
 ) -> int:
     """Embed what of ``ids`` has no vector of its present text; returns how many. Raises ModelError.
 
-    A batch is stored as soon as it is there: a worker that is lost costs one batch.
+    A batch is stored as soon as it is there: a worker that is lost costs one batch. ``is_limited``:
+    as far as budgets cover it; what the installation does with its spaces it does for all.
     """
     model = await in_thread(model_of, space)
     if model is None:
@@ -100,15 +110,17 @@ async def embed_into(
         return 0
     made = 0
     try:
-        async with recorded(model, organisation_id) as asked:
+        async with recorded(model, organisation_id, is_limited=is_limited) as asked:
             for start in range(0, len(todo), BATCH):
                 batch = todo[start : start + BATCH]
                 vectors = await _vectors(asked, batch)
+                await in_thread(keep_calls, asked.take())
                 if any(vector and len(vector) != space.dimensions for vector in vectors):
                     raise ModelError("invalid_response", detail="vectors of another length")
                 made += await in_thread(keep_vectors, space, kind, organisation_id, batch, vectors)
     except ModelError as error:
-        await in_thread(note_error, space.pk, error.message_for_person)
+        if error.code != "budget_exceeded":  # that is one organisation's, the space everybody's
+            await in_thread(note_error, space.pk, error.message_for_person)
         raise
     await in_thread(note_error, space.pk, "")
     return made
@@ -124,10 +136,10 @@ async def length_of(model: EmbeddingModel, organisation_id: UUID | None = None) 
 
 @asynccontextmanager
 async def recorded(
-    model: EmbeddingModel, organisation_id: UUID | None
+    model: EmbeddingModel, organisation_id: UUID | None, *, is_limited: bool = False
 ) -> AsyncIterator[RecordedEmbedder]:
     """The model; what was asked of it within the block is in the ledger afterwards."""
-    asked = RecordedEmbedder(model, Caller(organisation_id=organisation_id))
+    asked = RecordedEmbedder(model, Caller(organisation_id=organisation_id), is_limited)
     try:
         yield asked
     finally:

@@ -33,7 +33,7 @@ async def generate_embeddings(organisation: Organisation, texts: Sequence[str]) 
 
     organisation: whose call it is in the ledger.
     """
-    async with recorded(require_embedding_model(), organisation.pk) as asked:
+    async with recorded(require_embedding_model(), organisation.pk, is_limited=True) as asked:
         return await asked.embed([embedded(text) for text in texts])
 
 
@@ -43,7 +43,7 @@ async def generate_and_save(organisation: Organisation, kind: str, ids: Sequence
     Raises ModelError, InvalidInput for an unknown kind or where there is no space.
     """
     space, found = await in_thread(_space, None), _kind(kind)
-    return await embed_into(space, found, organisation.pk, ids)
+    return await embed_into(space, found, organisation.pk, ids, is_limited=True)
 
 
 def paginate_embeddings(

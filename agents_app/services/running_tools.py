@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, DataError, OperationalError, transaction
 
 from agents_app.models import CallStatus, Effect, ToolCall
+from agents_app.runtime.agent import registered_agents
+from agents_app.runtime.recorded import RecordedCall
+from agents_app.runtime.telling import hearing, tell_at_the_end
 from agents_app.runtime.tool_use import (
     ToolOutcome,
     args_hash,
@@ -61,8 +65,10 @@ async def run_tool_call(call_id: UUID) -> None:
     if offered.definition.in_transaction:
         await in_thread(_in_one_transaction, call, offered, work)
         return
+    calls: Sequence[RecordedCall] = ()
     try:
-        outcome = await use_tool(offered.definition, context_of(call, offered), call.arguments)
+        with hearing() as calls:
+            outcome = await use_tool(offered.definition, context_of(call, offered), call.arguments)
     except asyncio.CancelledError:
         if current_work().cancelled_for != "stop":
             raise
@@ -70,6 +76,9 @@ async def run_tool_call(call_id: UUID) -> None:
         outcome = _stopped() if repeated else ToolOutcome.unknown()
     crash_point("tool_effect_done")
     await _record(call, outcome, work)
+    agent = registered_agents().get(call.agent.code_name) if call.agent else None
+    if agent is not None:
+        await tell_at_the_end(calls, agent.usage_handler)
 
 
 async def _record(call: ToolCall, outcome: ToolOutcome, work: Claimed) -> None:

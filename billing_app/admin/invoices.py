@@ -6,11 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
+from billing_app.admin.columns import count, money, month_of, rate
+from billing_app.admin.invoice_facts import EXPLAINED, party, totals, verbs_of
 from billing_app.admin.kept import (
     AmountForm,
     KeptAdmin,
@@ -20,11 +22,11 @@ from billing_app.admin.kept import (
     months,
 )
 from billing_app.errors import PdfUnavailable
-from billing_app.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, Payment
+from billing_app.models import Invoice, InvoiceKind, InvoiceLine, Payment
 from billing_app.services import invoices as service
 from billing_app.services.invoice_discarding import discard
 from billing_app.services.invoice_files import csv_of, html_of, pdf_of
-from billing_app.types.money import ZERO, spoken
+from billing_app.types.money import ZERO
 from one_project.accounts.models import User
 from one_project.accounts.tenant_admin import OrganisationFilter, sees_all
 from one_project.common.errors import InvalidInput
@@ -53,23 +55,25 @@ class StateFilter(admin.SimpleListFilter):
 class LineInline(KeptInline[InvoiceLine, Invoice]):
     model = InvoiceLine
     fields = [
-        "position", "kind", "description", "quantity", "unit_price", "exact", "amount",
-        "is_estimated",
+        "position", "kind", "description", count("quantity"), rate("unit_price"),
+        money("exact", is_exact=True), money("amount", is_exact=True), "is_estimated",
     ]  # fmt: skip
     ordering = ["position"]
+    hide_title = True
 
 
 class PaymentInline(KeptInline[Payment, Invoice]):
     model = Payment
-    fields = ["created_at", "provider", "provider_ref", "amount", "status"]
+    fields = ["created_at", "provider", "provider_ref", money("amount"), "status"]
     ordering = ["created_at"]
+    hide_title = True
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(KeptAdmin[Invoice]):
     list_display = [
-        "label", "organisation", "whose", "period", "kind", "status", "total", "due_on", "paid_at",
-        "sent_at", "files",
+        "label", "organisation", "whose", month_of("period"), "kind", "status", money("total"),
+        "due_on", "paid_at", "sent_at", "files",
     ]  # fmt: skip
     list_select_related = ["organisation"]
     list_filter = ["status", StateFilter, "kind", months("period"), OrganisationFilter]
@@ -79,15 +83,16 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
     search_help_text = "A number (2026-000012, CN-2026-000003, 12), an id in full, an organisation"
     id_fields = ["id", "user_id", "credits", "replaced_by"]
     fields = [
-        "label", "organisation", "whose", "kind", "period", "status", "reason", "subtotal", "tax",
-        "total", "currency", "finalized_at", "due_on", "paid_at", "sent_at", "voided_at",
-        "credits", "replaced_by", "customer", "issuer", "content_hash", "files", "created_at",
+        "label", "organisation", "whose", "kind", month_of("period"), "status", "reason",
+        money("subtotal"), money("tax"), money("total"), "currency", "finalized_at", "due_on",
+        "paid_at", "sent_at", "voided_at", "credits", "replaced_by", "billed_to", "issued_by",
+        "content_hash", "files", "created_at",
     ]  # fmt: skip
     inlines = [LineInline, PaymentInline]
     change_form_before_template = "admin/billing_app/invoice_actions.html"
     actions = [
-        "finalise", "mark_paid", "mark_failed", "retry", "resend", "regenerate", "credit", "void",
-        "discard",
+        "finalise", "mark_paid", "mark_failed", "retry", "resend", "regenerate", "credit",
+        "refund", "void", "discard",
     ]  # fmt: skip
 
     def get_search_results(
@@ -138,10 +143,21 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
             return "the organisation"
         return row.customer.get("name") or row.customer.get("email") or str(row.user_id)
 
+    @admin.display(description="billed to")
+    def billed_to(self, row: Invoice) -> str:
+        return party(row.customer)
+
+    @admin.display(description="by")
+    def issued_by(self, row: Invoice) -> str:
+        return party(row.issuer)
+
     @admin.display(description="files")
     def files(self, row: Invoice) -> str:
         links = [self.address(what, row.pk) for what in ("pdf", "print", "csv")]
-        form = '<a href="{}">PDF</a> <a href="{}">Print</a> <a href="{}">CSV</a>'
+        form = (
+            '<span class="is-whole"><a class="is-link" href="{}">PDF</a> '
+            '<a class="is-link" href="{}">Print</a> <a class="is-link" href="{}">CSV</a></span>'
+        )
         return format_html(form, *links)
 
     # --- Files: also for a superuser who is no member of the organisation.
@@ -190,7 +206,7 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
 
     @admin.action(description="Mark as paid", permissions=["settle"])
     def mark_paid(self, request: HttpRequest, rows: QuerySet[Invoice]) -> HttpResponse | None:
-        answer = self.ask(request, rows, PaidForm, "Mark as paid")
+        answer = self.ask(request, rows, PaidForm, "Mark as paid", EXPLAINED["paid"])
         if isinstance(answer, HttpResponse):
             return answer
         given = answer.cleaned_data["reference"] or "by hand"
@@ -204,7 +220,7 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
 
     @admin.action(description="Mark payment as failed", permissions=["settle"])
     def mark_failed(self, request: HttpRequest, rows: QuerySet[Invoice]) -> HttpResponse | None:
-        answer = self.ask(request, rows, ReasonForm, "Mark payment as failed")
+        answer = self.ask(request, rows, ReasonForm, "Mark payment as failed", EXPLAINED["failed"])
         if isinstance(answer, HttpResponse):
             return answer
         why = answer.cleaned_data["reason"]
@@ -226,7 +242,7 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
 
     @admin.action(description="Write a credit note", permissions=["settle"])
     def credit(self, request: HttpRequest, rows: QuerySet[Invoice]) -> HttpResponse | None:
-        answer = self.ask(request, rows, AmountForm, "Write a credit note")
+        answer = self.ask(request, rows, AmountForm, "Write a credit note", EXPLAINED["credit"])
         if isinstance(answer, HttpResponse):
             return answer
         amount: Decimal = answer.cleaned_data["amount"]
@@ -240,9 +256,26 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
         self.act(request, rows, verb, "credited")
         return None
 
+    @admin.action(description="Note money that was sent back", permissions=["settle"])
+    def refund(self, request: HttpRequest, rows: QuerySet[Invoice]) -> HttpResponse | None:
+        answer = self.ask(
+            request, rows, AmountForm, "Note money that was sent back", EXPLAINED["refund"]
+        )
+        if isinstance(answer, HttpResponse):
+            return answer
+        amount: Decimal = answer.cleaned_data["amount"]
+        why = answer.cleaned_data["reason"]
+
+        def verb(row: Invoice, by: User) -> Invoice:
+            ref = f"{why[:120]} · {amount} · {row.label}"  # sent twice, it is the same
+            return service.refund(row, amount=amount, reason=why, ref=ref, by=by)
+
+        self.act(request, rows, verb, "noted as sent back")
+        return None
+
     @admin.action(description="Void", permissions=["settle"])
     def void(self, request: HttpRequest, rows: QuerySet[Invoice]) -> HttpResponse | None:
-        answer = self.ask(request, rows, ReasonForm, "Void")
+        answer = self.ask(request, rows, ReasonForm, "Void", EXPLAINED["void"])
         if isinstance(answer, HttpResponse):
             return answer
         why = answer.cleaned_data["reason"]
@@ -253,32 +286,6 @@ class InvoiceAdmin(KeptAdmin[Invoice]):
     def discard(self, request: HttpRequest, rows: QuerySet[Invoice]) -> None:
         """Their usage is on the next invoices."""
         self.act(request, rows, lambda row, by: discard(row, by=by), "discarded")
-
-
-def verbs_of(invoice: Invoice) -> set[str]:
-    """The actions that its state lets through; the services have the last word."""
-    if not invoice.is_final:
-        return {"finalise", "regenerate", "discard"}
-    if invoice.status == InvoiceStatus.VOID:
-        return {"regenerate"} if invoice.kind == InvoiceKind.INVOICE else set()
-    verbs = {"resend"}
-    if invoice.status != InvoiceStatus.PAID:
-        verbs |= {"void"}
-    if invoice.kind == InvoiceKind.INVOICE:
-        verbs |= {"credit"}
-        if invoice.status != InvoiceStatus.PAID:
-            verbs |= {"mark_paid", "mark_failed"}
-        if invoice.status == InvoiceStatus.FAILED:
-            verbs |= {"retry"}
-    return verbs
-
-
-def totals(invoices: QuerySet[Invoice]) -> list[tuple[str, str]]:
-    """What the listed ones come to, by status, credit notes taken off."""
-    found = dict(invoices.order_by().values_list("status").annotate(sum=Sum("total")))
-    shown = [(status.label, spoken(found[status])) for status in InvoiceStatus if status in found]
-    standing = sum((found[each] for each in found if each != InvoiceStatus.VOID), ZERO)
-    return [*shown, ("without void", spoken(standing))]
 
 
 def _file(content: bytes, name: str, content_type: str) -> HttpResponse:

@@ -24,6 +24,7 @@ from billing_app.models.prices import ModelPrice, PriceSource, TokenType
 from billing_app.models.rate_limits import RateLimitState
 from billing_app.models.reconciliation import Reconciliation
 from billing_app.models.usage import (
+    BegunCall,
     Pricing,
     RollUpMark,
     UsageDaily,
@@ -32,6 +33,7 @@ from billing_app.models.usage import (
 )
 
 __all__ = [
+    "BegunCall",
     "BilledPeriod",
     "BilledStatus",
     "BillingAccount",

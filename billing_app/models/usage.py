@@ -124,6 +124,30 @@ class UsageRecord(Entity):
         return self.input_tokens + self.output_tokens
 
 
+class BegunCall(Entity):
+    """A call that a provider has been asked, until it is recorded: of one whose process is killed
+    this is all that is known. Its key is that of the attempt.
+
+    ``use``: a ``types.usage.Use`` with an estimate of the input; ``seen_at``: when its process was
+    heard of last; ``output_tokens``: estimated of what had come by then.
+    """
+
+    organisation = models.ForeignKey(
+        Organisation, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    use = models.JSONField()
+    output_tokens = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "call under way"
+        verbose_name_plural = "calls under way"
+        indexes = [models.Index(fields=["seen_at"], name="begun_call_seen")]
+
+    def __str__(self) -> str:
+        return f"begun at {self.created_at:%Y-%m-%d %H:%M}"
+
+
 class DaySums(models.Model):
     """Sums of one UTC day over raw usage. Base of the two roll-ups."""
 

@@ -12,9 +12,12 @@ from billing_app.types.money import ZERO, spoken
 from billing_app.types.periods import next_period, window_start
 from billing_app.types.usage import Remaining, Spender
 
-# Credits of which no more than this share is left are low.
+# Credits of which no more than this share of the last gift's balance is left are low.
 LOW: Final = Decimal("0.1")
 CREDITS: Final = "credits"
+# In ``Wallet.meta``: what the credits were after the last gift; when something was first refused.
+FULL: Final = "full"
+STOPPED: Final = "stopped_at"
 NAMES: Final = {
     BudgetScope.ORGANISATION: "the organisation's budget",
     BudgetScope.TEAM: "the team's budget",
@@ -80,12 +83,14 @@ class WalletKey:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A limit and what its wallet holds. ``limit`` None: the credits, ``allowed`` what was ever
-    granted; ``allowed`` None: there is no hard limit."""
+    granted, ``full`` what was there after the last gift; ``allowed`` None: there is no hard limit.
+    """
 
     limit: Limit | None
     allowed: Decimal | None
     spent: Decimal
     reserved: Decimal = ZERO
+    full: Decimal = ZERO
 
     @property
     def free(self) -> Decimal | None:
@@ -115,7 +120,8 @@ def standing_of(limit: Limit | None, wallet: Wallet | None, *, spent: Decimal = 
     """``spent``: where there is no wallet yet."""
     held = wallet or Wallet(spent=spent)
     allowed = Decimal(held.granted) if limit is None else limit.hard
-    return Standing(limit, allowed, Decimal(held.spent), Decimal(held.reserved))
+    full = Decimal(held.meta.get(FULL, held.granted)) if limit is None else ZERO
+    return Standing(limit, allowed, Decimal(held.spent), Decimal(held.reserved), full)
 
 
 def subject_of(scope: str, owner: Spender | UsageRecord) -> UUID | None:
@@ -173,7 +179,7 @@ def remaining_of(standing: Standing) -> Remaining:
     limit, allowed = standing.limit, standing.allowed or ZERO
     left = max(allowed - standing.spent, ZERO)
     if limit is None:
-        name, window, is_low = CREDITS, "", left <= allowed * LOW
+        name, window, is_low = CREDITS, "", left <= standing.full * LOW
     else:
         soft = limit.soft if limit.soft is not None else allowed * (1 - LOW)
         name, window, is_low = limit.name, limit.window, standing.spent >= soft

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing_app.models import BillingAccount, Budget, BudgetScope, BudgetWindow, Wallet
-from billing_app.runtime.spending import WalletKey, limit_of
+from billing_app.runtime.spending import STOPPED, WalletKey, limit_of
 from billing_app.services.wallets import open_wallets
 from billing_app.types.money import ZERO, to_cents
 from billing_app.types.periods import window_start
@@ -117,11 +117,11 @@ def _forget_warnings(budget: Budget) -> None:
         wallets.update(warned_at=None)
     else:
         wallets.filter(spent__lt=budget.soft_limit).update(warned_at=None)
-    stopped = wallets.filter(meta__has_key="stopped_at")
+    stopped = wallets.filter(meta__has_key=STOPPED)
     if budget.hard_limit is not None:
         stopped = stopped.filter(spent__lt=budget.hard_limit)
     for wallet in stopped:
-        del wallet.meta["stopped_at"]
+        del wallet.meta[STOPPED]
         wallet.save(update_fields=["meta"])
 
 

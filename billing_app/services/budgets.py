@@ -6,7 +6,7 @@ reservations, wallets by their keys.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -232,7 +232,15 @@ def _open_missing(
         if key not in known and limit is not None and limit.is_active
     }
     if missing:
-        transaction.on_commit(partial(open_wallets, organisation_id, missing), robust=True)
+        transaction.on_commit(partial(_open, organisation_id, missing), robust=True)
+
+
+def _open(organisation_id: UUID, missing: Mapping[WalletKey, Limit]) -> None:
+    """Make them, and warn of those whose limit is passed by what is in them already."""
+    open_wallets(organisation_id, missing)
+    with transaction.atomic():
+        for wallet in lock_wallets({organisation_id: missing}):
+            look(wallet)
 
 
 def _save(wallets: Sequence[Wallet]) -> None:
@@ -286,4 +294,4 @@ def check(spender: Spender, *, is_free: bool = False) -> None:
 
 
 def _tightest_spent(found: Sequence[Standing]) -> Standing | None:
-    return tightest(Standing(each.limit, each.allowed, each.spent) for each in found)
+    return tightest(replace(each, reserved=ZERO) for each in found)

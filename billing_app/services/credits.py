@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from billing_app.models import CreditEntry, CreditKind, UsageRecord, Wallet
-from billing_app.runtime.spending import remaining_of, standing_of
+from billing_app.runtime.spending import FULL, STOPPED, remaining_of, standing_of
 from billing_app.services.wallets import CREDITS, found_wallets, make_credits
 from billing_app.types.money import ZERO, spoken
 from one_project.accounts.models import Organisation, User
@@ -91,6 +91,17 @@ def settle_credits(wallet: Wallet, records: Sequence[UsageRecord]) -> None:
     CreditEntry.objects.bulk_create(made)
 
 
+def _renew(wallet: Wallet, *, is_gift: bool) -> None:
+    """A gift says anew how much is little; who has enough again is warned again."""
+    left = wallet.granted - wallet.spent
+    if is_gift:
+        wallet.meta[FULL] = str(left)
+    if not remaining_of(standing_of(None, wallet)).is_low:
+        wallet.warned_at = None
+    if left > ZERO:
+        wallet.meta.pop(STOPPED, None)
+
+
 def _given(
     organisation: Organisation, kind: str, amount: Decimal, *, ref: str, by: User | None, note: str
 ) -> CreditEntry:
@@ -119,9 +130,8 @@ def _moved(
         if amount < ZERO and left + amount < ZERO:
             raise InvalidInput(f"Only {spoken(max(left, ZERO))} are left to take away.")
         wallet.granted += amount
-        if not remaining_of(standing_of(None, wallet)).is_low:
-            wallet.warned_at = None  # what is low again is told again
-        wallet.save(update_fields=["granted", "warned_at", "updated_at"])
+        _renew(wallet, is_gift=amount > ZERO)
+        wallet.save(update_fields=["granted", "meta", "warned_at", "updated_at"])
         entry = CreditEntry.objects.create(
             organisation=organisation,
             wallet=wallet,

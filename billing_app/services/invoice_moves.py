@@ -116,8 +116,20 @@ def credited(invoice: Invoice) -> tuple[Decimal, Decimal]:
     return -(sums["total"] or ZERO), -(sums["tax"] or ZERO)
 
 
+def received(invoice: Invoice) -> Decimal:
+    """What was paid for an invoice, less what was sent back."""
+    paid = invoice.payments.filter(status=PaymentStatus.SUCCEEDED).aggregate(sum=Sum("amount"))
+    return paid["sum"] or ZERO
+
+
 def left_to_pay(invoice: Invoice) -> Decimal:
     """Its total less credit notes and payments; below nothing where too much was paid."""
-    paid = invoice.payments.filter(status=PaymentStatus.SUCCEEDED).aggregate(sum=Sum("amount"))
-    left: Decimal = invoice.total - credited(invoice)[0] - (paid["sum"] or ZERO)
-    return left
+    return invoice.total - credited(invoice)[0] - received(invoice)
+
+
+def too_much(invoice: Invoice) -> Decimal:
+    """What of the money received may go back: of a paid invoice what it does not need, of another
+    one all."""
+    if invoice.status == InvoiceStatus.PAID:
+        return max(-left_to_pay(invoice), ZERO)
+    return received(invoice)

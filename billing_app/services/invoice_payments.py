@@ -15,7 +15,9 @@ from billing_app.services.invoice_moves import (
     left_to_pay,
     move,
     only_invoices,
+    reason_of,
     renew,
+    too_much,
     wrong_status,
 )
 from billing_app.types.money import ZERO, spoken
@@ -24,6 +26,8 @@ from one_project.common.errors import Conflict, InvalidInput
 
 # By hand: somebody has seen the money.
 MANUAL: Final = "manual"
+# Money that went back; amounts are below nothing.
+REFUND: Final = "refund"
 
 
 @transaction.atomic
@@ -71,6 +75,37 @@ def mark_paid(
     return renew(invoice, held)
 
 
+@transaction.atomic
+def refund(
+    invoice: Invoice, *, reason: str, ref: str, amount: Decimal | None = None, by: User | None
+) -> Invoice:
+    """Note that money was sent back (somebody did so outside), as a payment below nothing: what was
+    received too much, where no amount is given, and no more than that.
+
+    Of a paid invoice only what its total less credit notes does not need; of an open or void one
+    all. The same ``ref`` again is the same result. Raises InvalidInput, WrongInvoiceStatus,
+    Conflict for a ``ref`` of another invoice or amount.
+    """
+    reason, held = reason_of(reason), hold(invoice)
+    only_invoices(held, "refunded")
+    if not held.is_final:
+        raise wrong_status(held)
+    if not ref.strip():
+        raise InvalidInput("Give a reference of the refund.")
+    known = _known(REFUND, ref)
+    if known is not None:
+        if known.invoice_id != held.pk or amount not in (None, -known.amount):
+            raise Conflict("This reference belongs to another refund.")
+        return renew(invoice, held)
+    most = too_much(held)
+    sent = cents_of(amount) if amount is not None else most
+    if not ZERO < sent <= most:
+        raise InvalidInput(f"At most {spoken(most)} can be sent back.")
+    _store(held, None, REFUND, ref, -sent, by.pk if by else None, meta={"reason": reason})
+    note(held, "invoice_refunded", by=by)
+    return renew(invoice, held)
+
+
 def settle_if_covered(invoice: Invoice, *, by: User | None = None) -> None:
     """Mark an open invoice that is held as paid where nothing is left to pay."""
     if invoice.status in OPEN and left_to_pay(invoice) <= ZERO:
@@ -89,6 +124,7 @@ def _store(
     ref: str,
     amount: Decimal,
     by_id: UUID | None,
+    meta: dict[str, str] | None = None,
 ) -> None:
     """A payment that was begun before becomes one that succeeded; otherwise a new row. Raises
     Conflict where another invoice took the reference at this moment."""
@@ -104,6 +140,7 @@ def _store(
         amount=amount,
         status=PaymentStatus.SUCCEEDED,
         by_id=by_id,
+        meta=meta or {},
     )
     Payment.objects.bulk_create([made], ignore_conflicts=True)
     if not Payment.objects.filter(pk=made.pk).exists():

@@ -18,22 +18,24 @@ from billing_app.models import (
     InvoiceKind,
     InvoiceLine,
     InvoiceStatus,
-    PaymentStatus,
 )
 from billing_app.services.invoice_credits import credit
 from billing_app.services.invoice_drafts import BATCH, customer_of, fill, finalise_all
 from billing_app.services.invoice_events import note, tell
+from billing_app.services.invoice_months import hold_account, parts_of
 from billing_app.services.invoice_moves import (
     hold,
+    left_to_pay,
     move,
     only_drafts,
     only_invoices,
     reason_of,
+    received,
     renew,
     wrong_status,
 )
-from billing_app.services.invoice_payments import mark_paid
-from billing_app.services.invoicing import hold_account, parts_of
+from billing_app.services.invoice_payments import mark_paid, refund
+from billing_app.types.money import ZERO
 from one_project.accounts.models import User
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "finalise",
     "mark_failed",
     "mark_paid",
+    "refund",
     "regenerate",
     "resend",
     "retry_payment",
@@ -87,17 +90,28 @@ def void(invoice: Invoice, *, reason: str, by: User | None) -> Invoice:
     its number. Its usage is written off, unless it is made anew (``regenerate``).
 
     Raises InvalidInput without a reason, WrongInvoiceStatus, also while it has credit notes or
-    payments.
+    money of somebody (``refund``), and for a credit note by which an invoice is paid.
     """
     reason = reason_of(reason)
     hold_account(invoice.organisation_id)
     held = hold(invoice)
+    if held.credits is not None:
+        _needed_no_more(held, held.credits)
     if held.credit_notes.exclude(status=InvoiceStatus.VOID).exists():
         raise WrongInvoiceStatus("It has credit notes. Void them first.")
-    if held.payments.filter(status=PaymentStatus.SUCCEEDED).exists():
-        raise WrongInvoiceStatus("Money was received for it. Write a credit note.")
+    if received(held) > ZERO:
+        raise WrongInvoiceStatus(
+            "Money was received for it. Write a credit note, or send the money back first."
+        )
     move(held, to=InvoiceStatus.VOID, event="void", by=by, reason=reason)
     return renew(invoice, held)
+
+
+def _needed_no_more(note_: Invoice, credited: Invoice) -> None:
+    """Paid is final: what an invoice is paid by stays. Raises WrongInvoiceStatus."""
+    of = hold(credited)
+    if of.status == InvoiceStatus.PAID and left_to_pay(of) > note_.total:
+        raise WrongInvoiceStatus(f"Invoice {of.label} is paid by it.")
 
 
 @transaction.atomic

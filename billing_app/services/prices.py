@@ -81,18 +81,17 @@ def estimate_cost(
     output_tokens: int,
     at: datetime,
     service_tier: str = "",
+    purpose: str = "answer",
 ) -> Decimal:
-    """What a call would cost at most, in US dollars; the flat price where no other is known.
-
-    Nobody knows before how much of the prompt a provider writes to its cache, which costs more with
-    some: it is taken for all or nothing, whichever is dearer.
-    """
+    """What a call would cost at most, in US dollars; flat where no other price is known. How much
+    of the prompt is written to a cache, which may cost more, nobody knows: all or nothing."""
     use = Use(
         id=NO_ATTEMPT,
         occurred_at=at,
         provider=provider,
         model_requested=model,
         service_tier=service_tier,
+        purpose=purpose,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
     )

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
-from billing_app.models import Pricing, UsageRecord
+from billing_app.models import BegunCall, Pricing, UsageRecord
 from billing_app.runtime.pricing import Priced, price_use
 from billing_app.services import budgets, rolling_up
 from billing_app.services.prices import prices_for
@@ -94,6 +94,8 @@ def fill_missing_prices(organisation_id: UUID | None = None) -> int:
 
 
 def _record(uses: dict[UUID, Use]) -> dict[UUID, UsageRecord]:
+    # First of all, so that who records a call for lost and who was only slow wait here.
+    BegunCall.objects.filter(pk__in=uses).delete()
     prices = prices_for(uses.values())
     rows = [_row(use, price_use(use, prices)) for use in uses.values()]
     added: dict[UUID, UsageRecord] = {}

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing_app.models import Wallet
-from billing_app.runtime.spending import CREDITS, limit_of, remaining_of, standing_of
+from billing_app.runtime.spending import CREDITS, STOPPED, limit_of, remaining_of, standing_of
 from one_project.accounts.services.events import record_event
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ def warn(wallet: Wallet, kind: str) -> None:
     if kind == "soft":
         first = rows.filter(warned_at=None).update(warned_at=timezone.now())
     else:
-        stopped = {**wallet.meta, "stopped_at": timezone.now().isoformat()}
-        first = rows.exclude(meta__has_key="stopped_at").update(meta=stopped)
+        stopped = {**wallet.meta, STOPPED: timezone.now().isoformat()}
+        first = rows.exclude(meta__has_key=STOPPED).update(meta=stopped)
     if first:
         _tell(wallet, kind)
 

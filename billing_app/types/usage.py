@@ -1,8 +1,9 @@
 """What is handed to billing: uses of models, and whose they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 
@@ -40,6 +41,25 @@ class Use:
     is_estimated: bool = False
     is_aborted: bool = False
     reservation_id: UUID | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without those that say nothing."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {
+            name: str(value) if isinstance(value, UUID | datetime) else value
+            for name, value in found.items()
+            if value not in (None, "", 0)
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Use":
+        """What ``to_json`` gave."""
+        ids = {name: UUID(value) for name, value in told.items() if name in _IDS}
+        moment = datetime.fromisoformat(told["occurred_at"])
+        return cls(**told | ids | {"occurred_at": moment})
+
+
+_IDS = frozenset(one.name for one in fields(Use) if "UUID" in str(one.type))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

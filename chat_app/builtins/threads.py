@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agents_app.models import Effect
 from agents_app.runtime.recorded_embeddings import searcher
+from agents_app.runtime.telling import heard
 from agents_app.search.query_vectors import QueryVector, query_vector
 from agents_app.tools.definitions import Arguments, ToolContext, ToolError, Waiting, tool
 from chat_app.conf import TITLE_LIMIT
@@ -48,6 +49,7 @@ async def search_messages(arguments: SearchMessages, context: ToolContext) -> di
     """Find what was said earlier, in this thread or in all of the person's threads, by words and
     by meaning, and what was changed on the canvas. The best come first."""
     vector = await query_vector(context.organisation.pk, arguments.query, caller=searcher(context))
+    heard(vector.calls)
     return await in_thread(search_as_told, arguments, context, vector)
 
 

@@ -9,23 +9,10 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx2
 import orjson
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import (
-    AudioContent,
-    BlobResourceContents,
-    CallToolResult,
-    ImageContent,
-    Implementation,
-    ResourceLink,
-    TextContent,
-    TextResourceContents,
-    Tool,
-)
 
 from integrations_app.errors import (
     AuthFailed,
@@ -38,6 +25,11 @@ from integrations_app.errors import (
 from integrations_app.providers.guarded import guarded_client
 from one_project.common.errors import AppError
 from one_project.common.text import clean_text
+
+if TYPE_CHECKING:
+    # Imported late elsewhere: it takes a second, and most processes visit no server.
+    from mcp import Client
+    from mcp.types import BlobResourceContents, CallToolResult, TextResourceContents, Tool
 
 MAX_TOOLS: Final = 200
 MAX_PAGES: Final = 20
@@ -92,7 +84,7 @@ async def list_tools(reach: Reach, *, deadline: float) -> list[Described]:
     Raises AuthFailed, Transient, RequestTimedOut, AddressRefused and other AppErrors.
     """
 
-    async def listing(client: Client) -> list[Described]:
+    async def listing(client: "Client") -> list[Described]:
         found: list[Described] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -117,7 +109,7 @@ async def call_tool(
     """
     visit = _Visit(reach, deadline)
 
-    async def calling(client: Client) -> CallToolResult:
+    async def calling(client: "Client") -> "CallToolResult":
         visit.is_calling = True
         return await client.call_tool(name, dict(arguments))
 
@@ -133,7 +125,7 @@ class _Visit:
         self.is_calling = False
         self._status = 0
 
-    async def make(self, use: Callable[[Client], Awaitable[Made]]) -> Made:
+    async def make(self, use: "Callable[[Client], Awaitable[Made]]") -> Made:
         try:
             async with asyncio.timeout(self._deadline), self._client() as client:
                 return await use(client)
@@ -141,7 +133,11 @@ class _Visit:
             raise self._told(error) from None
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[Client]:
+    async def _client(self) -> "AsyncIterator[Client]":
+        from mcp import Client, StdioServerParameters, stdio_client
+        from mcp.client.streamable_http import streamable_http_client
+        from mcp.types import Implementation
+
         told: Any = {"cache": None, "client_info": Implementation(name="ONE", version="1")}
         program = self._reach.program
         if program is not None:
@@ -171,6 +167,8 @@ class _Visit:
 
     def _told(self, error: Exception) -> AppError:
         """What went wrong, in our words: what the server wrote may hold a secret."""
+        from mcp import MCPError
+
         first = _first(error)
         if self._status in (401, 403):
             return AuthFailed(http_status=self._status)
@@ -207,7 +205,7 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _described(tool: Tool) -> Described:
+def _described(tool: "Tool") -> Described:
     hints = (
         tool.annotations.model_dump(exclude_none=True, by_alias=True) if tool.annotations else {}
     )
@@ -220,7 +218,7 @@ def _described(tool: Tool) -> Described:
     )
 
 
-def _answer(result: CallToolResult) -> Answer:
+def _answer(result: "CallToolResult") -> Answer:
     if result.structured_content is not None and not result.is_error:
         raw = orjson.dumps(result.structured_content, default=str)
         if len(raw) <= MAX_TEXT:
@@ -228,7 +226,9 @@ def _answer(result: CallToolResult) -> Answer:
     return Answer(value=_text(result), is_error=result.is_error)
 
 
-def _text(result: CallToolResult) -> str:
+def _text(result: "CallToolResult") -> str:
+    from mcp.types import AudioContent, ImageContent, ResourceLink, TextContent
+
     parts: list[str] = []
     for block in result.content:
         if isinstance(block, TextContent):
@@ -246,7 +246,9 @@ def _text(result: CallToolResult) -> str:
     return f"{text[:MAX_TEXT]}\n[{len(text) - MAX_TEXT:,} more characters were left out]"
 
 
-def _resource(held: TextResourceContents | BlobResourceContents) -> str:
+def _resource(held: "TextResourceContents | BlobResourceContents") -> str:
+    from mcp.types import TextResourceContents
+
     if isinstance(held, TextResourceContents):
         return held.text
     return f"[a file, {len(held.blob) * 3 // 4:,} bytes: not shown]"

@@ -227,6 +227,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/icon.svg")}
     ],
     "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("css/admin.css")],
     # The accent of static/css/base.css, lighter and darker.
     "COLORS": {
         "primary": {

@@ -23,7 +23,7 @@ from agents_app.runtime.recorded import Caller, RecordedCall, Recorder
 from agents_app.runtime.recorded_embeddings import RecordedEmbedder
 from agents_app.services.ai_calls import keep_calls
 from agents_app.services.metering import missing_records
-from billing_app.models import UsageRecord
+from billing_app.models import BegunCall, UsageRecord
 from billing_app.types.periods import period_of
 from tests.agents.providers.raw_server import (
     RawServer,
@@ -245,6 +245,14 @@ def test_the_same_call_again_is_recorded_once_and_under_one_key(world: World) ->
     assert AICall.objects.get().cost_micros == 42
 
 
+def test_counts_beyond_all_bounds_fail_no_answer(world: World) -> None:
+    absurd = {"prompt_tokens": 10**15, "completion_tokens": 1, "total_tokens": 10**15}
+    [made] = asked(streamed(*words("Hello"), *ending(absurd)))
+    made.caller.organisation_id = world.organisation.pk
+    [row] = recorded([made])
+    assert (row.input_tokens, row.output_tokens) == (10**12, 1)
+
+
 def test_a_call_without_a_record_is_found(world: World) -> None:
     month = period_of(timezone.now())
     [made] = asked(streamed(*words("Hello"), *ending(INSIDE)))
@@ -279,20 +287,24 @@ def embedded(*replies: Reply, texts: int, caller: Caller) -> list[RecordedCall]:
 
 
 @pytest.fixture
-def searching(world: World) -> Caller:
+def searching(committed_world: World) -> Caller:
+    world = committed_world
     return Caller(organisation_id=world.organisation.pk, user_id=world.bob.pk)
 
 
-def test_each_request_for_vectors_is_a_record(world: World, searching: Caller) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_each_request_for_vectors_is_a_record(searching: Caller) -> None:
     replies = vectors(256, 1000), vectors(44, 500)
     rows = recorded(embedded(*replies, texts=300, caller=searching))
     assert [(row.input_tokens, row.output_tokens, row.cost) for row in rows] == [
         (1000, 0, Decimal("0.00002")),
         (500, 0, Decimal("0.00001")),
     ]
-    assert {(row.purpose, row.user_id) for row in rows} == {("embedding", world.bob.pk)}
+    assert {(row.purpose, row.user_id) for row in rows} == {("embedding", searching.user_id)}
+    assert not BegunCall.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_vectors_that_came_before_a_failure_are_paid(searching: Caller) -> None:
     replies = vectors(256, 1000), json_reply({"error": {"message": "x"}}, 400)
     made, failed = recorded(embedded(*replies, texts=300, caller=searching))

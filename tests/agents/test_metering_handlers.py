@@ -13,6 +13,7 @@ from agents_app.providers.scripted import ScriptedModel, ScriptedStep
 from agents_app.providers.scripted_embeddings import ScriptedEmbeddingModel
 from agents_app.runtime.agent import Agent, UsageReport
 from agents_app.services.spaces import ensure_space
+from agents_app.tools.definitions import Arguments, ToolContext, define
 from agents_app.types import AgentOptions, ContextOptions, SearchOptions
 from billing_app.models import UsageRecord
 from tests.agents.asking import call, run, weather_tool
@@ -30,6 +31,10 @@ class Priced(ScriptedModel):
 
     def __init__(self, *steps: Any) -> None:
         super().__init__(steps, model="gpt-4o-mini")
+
+
+class Nothing(Arguments):
+    """No arguments."""
 
 
 class Broken(Exception):
@@ -88,6 +93,50 @@ def test_each_call_of_an_answer_is_told_with_its_record(committed_world: World) 
     assert (vector.usage.output_tokens, vector.cost) == (0, 0)
     assert (first.provider_metadata, first.cost, last.cost) == (RAW, COST, COST)
     assert first.message_id != last.message_id
+
+
+def test_vectors_that_tools_ask_for_are_told_to_who_uses_them(committed_world: World) -> None:
+    """An agent that is used as a tool has a handler of its own."""
+    add_prices()
+    reports: list[UsageReport] = []
+    inner_reports: list[UsageReport] = []
+    inner = Agent(name="Librarian", tools=("search_messages",), usage_handler=inner_reports.append)
+    agent = Agent(
+        name="Helper",
+        tools=("search_messages", inner.as_tool("ask", "Ask the librarian")),
+        usage_handler=reports.append,
+    )
+    thread = committed_world.thread()
+    model = Priced(
+        ScriptedStep([call("search_messages", query="boats")], usage=USED),
+        ScriptedStep([call("ask", prompt="Boats?")], usage=USED),
+        ScriptedStep([call("search_messages", query="ships")], usage=USED),
+        ScriptedStep(["No."], usage=USED),
+        ScriptedStep(["None."], usage=USED),
+    )
+    with use_embedding_model(ScriptedEmbeddingModel()), use_model(model):
+        ensure_space(64)
+        run(agent.generate_text(prompt="Boats?", thread_id=thread.pk, user=committed_world.alice))
+    assert [one.purpose for one in reports] == ["answer", "embedding", "answer", "answer"]
+    assert [one.purpose for one in inner_reports] == ["answer", "embedding", "answer"]
+    assert told_by([*reports, *inner_reports]) == kept()
+
+
+def test_what_was_asked_is_metered_before_tools_run(committed_world: World) -> None:
+    """They may take long, and take the process with them."""
+    metered: list[int] = []
+
+    def look(arguments: Nothing, context: ToolContext) -> str:
+        """Count the records."""
+        metered.append(UsageRecord.objects.count())
+        return "seen"
+
+    agent = Agent(name="Helper", tools=(define(look, name="look"),))
+    model = Priced(ScriptedStep([call("look")], usage=USED), ScriptedStep(["Done."], usage=USED))
+    with use_model(model):
+        run(agent.generate_text(prompt="q"))
+    assert metered == [1]
+    assert UsageRecord.objects.count() == AICall.objects.count() == 2
 
 
 def test_the_call_wins_over_the_thread_and_the_thread_over_the_agent(

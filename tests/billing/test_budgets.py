@@ -406,6 +406,13 @@ class TestAtOnce:
         spend(acme, "1")
         assert told.kinds == ["soft: your budget for the month"]
 
+    def test_the_first_usage_warns_where_it_passes_the_limit_alone(self, told: Told) -> None:
+        acme = make_world()
+        add_dollar_model()
+        budget(acme, soft_limit=Decimal(2), hard_limit=None)
+        spend(acme, "3")
+        assert told.kinds == ["soft: your budget for the month"]
+
 
 def _reserve_soon(world: World) -> str:
     with connection.cursor() as cursor:

@@ -110,6 +110,29 @@ class TestCredits:
         spend(acme, "10")
         assert len(told) == 2
 
+    def test_credits_that_are_used_up_are_told_after_each_gift(
+        self, acme: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[Any] = []
+        monkeypatch.setattr(warnings, "_followers", [lambda *what: told.append(what[1])])
+        for ref in ("first", "second"):
+            give(acme, "1", ref=ref)
+            spend(acme, "1")
+            for _ in range(2):
+                with pytest.raises(BudgetExceeded):
+                    budgets.reserve(spender_of(acme), ONE)
+        assert told == ["soft", "hard"] * 2
+
+    def test_what_is_little_follows_the_last_gift(self, acme: World) -> None:
+        """And not all that was ever given: who refills each month is not low for ever."""
+        for number in range(12):
+            give(acme, "10", ref=str(number))
+            spend(acme, "8")
+            left = budgets.remaining(spender_of(acme))
+            assert left is not None
+            assert not left.is_low
+            spend(acme, "2")
+
 
 def billed(world: World, *, later: int = 0) -> list[Invoice]:
     """Of the month that it is (``later``: so many after), as if it had ended."""

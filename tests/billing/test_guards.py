@@ -5,13 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from billing_app.models import (
     Invoice,
     InvoiceLine,
     InvoiceStatus,
     ModelPrice,
+    Payment,
     Pricing,
     TokenType,
     UsageRecord,
@@ -122,6 +123,31 @@ def test_a_finalised_invoice_does_not_change(world: World) -> None:
     refused(lambda: InvoiceLine.objects.all().delete())
     refused(lambda: Invoice.objects.update(subtotal=1, total=1))
     refused(lambda: Invoice.objects.update(customer={"name": "x"}))
+
+
+def test_a_payment_that_was_received_does_not_change(world: World) -> None:
+    made = finalised(world)
+    payment = Payment.objects.create(
+        organisation_id=made.organisation_id, invoice=made, provider="p", provider_ref="r", amount=1
+    )
+    Payment.objects.update(amount=2, provider_ref="s", status="succeeded")
+    for change in ({"amount": 3}, {"status": "failed"}, {"provider_ref": "t"}, {"by_id": made.pk}):
+        refused(lambda change=change: Payment.objects.update(**change))
+    refused(payment.delete)
+    Payment.objects.update(url="", meta={"note": "x"})
+
+
+@pytest.mark.parametrize(
+    "table", ["usagerecord", "creditentry", "invoice", "invoiceline", "invoicefile", "payment"]
+)
+def test_tables_of_money_are_not_emptied(db: None, table: str) -> None:
+    def empty() -> None:
+        with connection.cursor() as cursor:
+            # Where Django empties the tables of tests, it is off.
+            cursor.execute(f"ALTER TABLE billing_app_{table} ENABLE TRIGGER {table}_not_emptied")
+            cursor.execute(f"TRUNCATE billing_app_{table} CASCADE")
+
+    refused(empty)
 
 
 def test_a_draft_may_go(world: World) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from billing_app.errors import InvoiceFinal, WrongInvoiceStatus
 from billing_app.models import BillingAccount, Invoice, InvoiceNumber, Payment
+from billing_app.runtime.checking_invoices import paid_in_full
 from billing_app.runtime.invoice_hash import content_hash
 from billing_app.services import invoice_events, invoice_moves, invoices
 from billing_app.services.invoice_moves import left_to_pay
@@ -156,6 +157,57 @@ def test_money_that_came_is_never_lost(invoice: Invoice) -> None:
         invoices.mark_paid(invoice, ref="by hand")
 
 
+def test_money_that_came_too_much_goes_back_and_the_books_agree(
+    invoice: Invoice, world: World
+) -> None:
+    invoices.mark_paid(invoice, provider="stripe", ref="pi_1", amount=Decimal("119.00"))
+    invoices.mark_paid(invoice, provider="stripe", ref="pi_2", amount=Decimal("119.00"))
+    assert not paid_in_full().is_ok
+    with pytest.raises(InvalidInput, match=r"At most \$119\.00"):
+        invoices.refund(invoice, amount=Decimal("119.01"), reason="Twice", ref="r", by=None)
+    for _ in range(2):
+        invoices.refund(invoice, amount=Decimal("100"), reason="Twice", ref="re_1", by=world.stella)
+    with pytest.raises(Conflict):
+        invoices.refund(invoice, amount=Decimal("1"), reason="Twice", ref="re_1", by=None)
+    invoices.refund(invoice, reason="The rest", ref="re_2", by=None)
+    assert (invoice.status, left_to_pay(invoice), paid_in_full().is_ok) == ("paid", 0, True)
+    sent = Payment.objects.filter(provider="refund").order_by("created_at")
+    assert [(each.amount, each.meta["reason"]) for each in sent] == [
+        (Decimal("-100.00"), "Twice"),
+        (Decimal("-19.00"), "The rest"),
+    ]
+    assert Event.objects.filter(kind="invoice_refunded").count() == 2
+    # What a credit note takes off a paid invoice may go back, too, and no more.
+    with pytest.raises(InvalidInput, match=r"At most \$0\.00"):
+        invoices.refund(invoice, reason="r", ref="re_3", by=None)
+    invoices.credit(invoice, amount=Decimal("19"), reason="Fault", by=None)
+    invoices.refund(invoice, reason="Fault", ref="re_3", by=None)
+    assert paid_in_full().is_ok
+
+
+def test_money_of_an_open_or_void_invoice_goes_back_whole(invoice: Invoice) -> None:
+    with pytest.raises(InvalidInput):
+        invoices.refund(invoice, reason="r", ref="re_1", by=None)
+    invoices.mark_paid(invoice, provider="stripe", ref="pi_1", amount=Decimal("19.00"))
+    invoices.refund(invoice, reason="Paid by mistake", ref="re_1", by=None)
+    assert left_to_pay(invoice) == Decimal("119.00")
+    invoices.void(invoice, reason="Wrong", by=None)
+    invoices.mark_paid(invoice, provider="stripe", ref="pi_2", amount=Decimal("119.00"))
+    assert not paid_in_full().is_ok
+    invoices.refund(invoice, reason="It is void", ref="re_2", by=None)
+    assert (invoice.status, paid_in_full().is_ok) == ("void", True)
+
+
+def test_a_credit_note_by_which_an_invoice_is_paid_stays(invoice: Invoice) -> None:
+    part = invoices.credit(invoice, amount=Decimal("19"), reason="Fault", by=None)
+    invoices.void(part, reason="Oops", by=None)
+    paid_by = invoices.credit(invoice, amount=Decimal("119"), reason="Fault", by=None)
+    with pytest.raises(WrongInvoiceStatus, match="is paid by it"):
+        invoices.void(paid_by, reason="Oops", by=None)
+    assert paid_by.status == "pending"
+    assert paid_in_full().is_ok
+
+
 REFUSED: list[Any] = [
     lambda each: invoices.mark_paid(each, ref=" "),
     lambda each: invoices.mark_paid(each, ref="r", amount=Decimal("118.99")),
@@ -168,6 +220,9 @@ REFUSED: list[Any] = [
     lambda each: invoices.credit(each, amount=Decimal("119.01"), reason="r", by=None),
     lambda each: invoices.credit(each, amount=Decimal("1e99"), reason="r", by=None),
     lambda each: invoices.credit(each, amount=Decimal("Infinity"), reason="r", by=None),
+    lambda each: invoices.refund(each, reason="", ref="r", by=None),
+    lambda each: invoices.refund(each, reason="r", ref=" ", by=None),
+    lambda each: invoices.refund(each, reason="r", ref="r", amount=Decimal(-1), by=None),
 ]
 
 

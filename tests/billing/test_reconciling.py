@@ -11,8 +11,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
-from billing_app.models import BillingAccount, Invoice, InvoiceStatus, Reconciliation, UsageRecord
+from billing_app.models import (
+    BegunCall,
+    BillingAccount,
+    Invoice,
+    InvoiceStatus,
+    Reconciliation,
+    UsageRecord,
+)
+from billing_app.services.begun_calls import LOST_AFTER, begin, record_lost
 from billing_app.services.budget_settings import set_budget, set_prepaid
 from billing_app.services.budgets import reserve
 from billing_app.services.credits import grant
@@ -24,14 +33,17 @@ from billing_app.services.rolling_up import roll_up
 from one_project.common import health
 from one_project.workflows.models import WorkItem
 from tests.admin.rows import ai_call
-from tests.billing.spending import add_dollar_model, spend, spender_of
+from tests.billing.spending import add_dollar_model, spend, spender_of, use_of
 from tests.billing.using import on, used
 from tests.people import World
 
 pytestmark = pytest.mark.django_db
 BILLED = on(11, 2, year=2025)
 LATER = on(11, 3, year=2025)
-TABLES = ("usagerecord", "usagedaily", "invoice", "invoiceline", "invoicenumber", "creditentry")
+TABLES = (
+    "usagerecord", "usagedaily", "invoice", "invoiceline", "invoicenumber", "creditentry",
+    "payment",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -135,6 +147,17 @@ def test_each_broken_invariant_is_seen_with_the_right_number(books: World) -> No
 def test_a_call_without_usage_is_seen(books: World) -> None:
     ai_call(books.organisation)
     assert state(reconcile()) == {6: "1"}
+
+
+def test_a_lost_call_that_nobody_records_is_seen(books: World) -> None:
+    use = use_of(books, "1")
+    begin(use)
+    assert reconcile().is_ok
+    BegunCall.objects.update(seen_at=timezone.now() - 2 * LOST_AFTER)
+    assert state(reconcile()) == {6: "1"}
+    assert record_lost() == 1
+    roll_up()
+    assert reconcile().is_ok
 
 
 def test_what_was_not_billed_when_it_was_due_is_seen(books: World) -> None:

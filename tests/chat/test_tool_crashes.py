@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -20,13 +18,15 @@ from agents_app.services.running_tools import tool_call_over
 from agents_app.services.tool_calls import begin_call, settle_call
 from agents_app.tools import definitions
 from agents_app.tools.definitions import define
+from billing_app.models import BegunCall, UsageRecord
+from billing_app.services.begun_calls import LOST_AFTER, record_lost
 from chat_app.models import Turn, TurnStatus
 from chat_app.services.stopping import stop_turn
 from one_project.workflows.models import WorkItem
 from one_project.workflows.services.claims import claim
 from one_project.workflows.services.sweeping import sweep
 from one_project.workflows.types import Result
-from tests.chat.crashing_worker import follows
+from tests.chat.crashing_worker import CrashingWorkers, follows
 from tests.chat.proposing import proposed, run, starts, state, told
 from tests.chat.test_engine import Gate, ask, ended, running_engine, wait_until
 from tests.chat.tools import Note, call, calls_of, effects, give_tools, registered_tools
@@ -47,22 +47,24 @@ def _tools() -> Iterator[None]:
         yield
 
 
-def dies(tool: str, point: str) -> None:
-    """Run a worker until it has killed itself at the point."""
+@pytest.fixture(scope="module")
+def workers(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CrashingWorkers]:
     wanted = connection.settings_dict
     url = (
         f"postgres://{wanted['USER']}:{wanted['PASSWORD']}@{wanted['HOST']}:{wanted['PORT']}"
         f"/{wanted['NAME']}"
     )
-    environment = {**os.environ, "DATABASE_URL": url, "ONE_CRASH_AT": f"{point}:1"}
-    worker = subprocess.run(
-        [sys.executable, "-m", "tests.chat.crashing_worker", tool],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert worker.returncode == -signal.SIGKILL, worker.stderr
+    log = tmp_path_factory.mktemp("workers") / "errors.log"
+    made = CrashingWorkers({**os.environ, "DATABASE_URL": url}, log)
+    yield made
+    made.close()
+
+
+def dies(workers: CrashingWorkers, tool: str, point: str) -> None:
+    """Run a worker until it has killed itself at the point."""
+    assert workers.run(tool, point) == -signal.SIGKILL, workers.said()
 
 
 def leases_end() -> None:
@@ -75,11 +77,11 @@ def leases_end() -> None:
 @pytest.mark.parametrize("tool", list(EVENTS))
 @pytest.mark.parametrize("point", list(AFTERWARDS))
 def test_a_worker_that_dies_repeats_nothing_that_does_harm(
-    committed_world: World, point: str, tool: str
+    committed_world: World, workers: CrashingWorkers, point: str, tool: str
 ) -> None:
     give_tools(committed_world, tool, approvals={tool: "never"})
     turn = ask(committed_world)
-    dies(tool, point)
+    dies(workers, tool, point)
     leases_end()
     with running_engine(follows(tool)):
         wait_until(ended(turn))
@@ -91,16 +93,26 @@ def test_a_worker_that_dies_repeats_nothing_that_does_harm(
     assert effects(EVENTS[tool]) == AFTERWARDS[point][tool]
     if is_unknown:
         assert "not known" in told(turn)[0][1]
+    # The answer that died with its worker is paid for, too.
+    is_lost = point == "model_answered"
+    assert BegunCall.objects.count() == is_lost
+    BegunCall.objects.update(seen_at=timezone.now() - LOST_AFTER - timedelta(minutes=1))
+    assert (record_lost(), record_lost()) == (is_lost, 0)
+    calls = UsageRecord.objects.filter(turn_id=turn.pk)
+    assert [each.input_tokens > 0 for each in calls.filter(is_aborted=True)] == [True] * is_lost
+    assert calls.count() == 2 + is_lost
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_dies_between_approval_and_execution(committed_world: World) -> None:
+def test_a_worker_that_dies_between_approval_and_execution(
+    committed_world: World, workers: CrashingWorkers
+) -> None:
     give_tools(committed_world, "send_out")
     with running_engine(follows("send_out")):
         turn = ask(committed_world)
         wait_until(lambda: ToolCall.objects.awaiting_approval().exists())
     approve_call(ToolCall.objects.get(), by=committed_world.alice)
-    dies("send_out", "tool_begun")
+    dies(workers, "send_out", "tool_begun")
     leases_end()
     with running_engine(follows("send_out")):
         wait_until(ended(turn))
