@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from billing_app.admin.columns import month_of
 from billing_app.admin.kept import KeptAdmin, months
 from billing_app.models import BilledPeriod, BillingAccount
 from one_project.accounts.tenant_admin import OrganisationFilter, TenantAdmin, sees_all
@@ -23,7 +24,6 @@ class BillingAccountAdmin(TenantAdmin[BillingAccount]):
     list_filter = ["invoice_per", "needs_review", "is_prepaid", OrganisationFilter]
     search_fields = ["legal_name", "email", "organisation__name", "tax_number"]
     id_fields = ["id", "organisation"]
-    autocomplete_fields = ["organisation"]
     fieldsets = [
         (None, {"fields": ["organisation"]}),
         ("On invoices", {"fields": ["legal_name", "email", "address", "tax_number"]}),
@@ -45,7 +45,7 @@ class BillingAccountAdmin(TenantAdmin[BillingAccount]):
 
 @admin.register(BilledPeriod)
 class BilledPeriodAdmin(KeptAdmin[BilledPeriod]):
-    list_display = ["period", "organisation", "status", "invoice_per", "cutoff", "reason"]
+    list_display = [month_of("period"), "organisation", "status", "invoice_per", "cutoff", "reason"]
     list_select_related = ["organisation"]
     list_filter = ["status", "invoice_per", months("period"), OrganisationFilter]
     search_fields = ["reason", "organisation__name"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminSelectWidget  # type: ignore[import-untyped]
 
+from billing_app.admin.columns import money
 from billing_app.admin.kept import ActingAdmin
 from billing_app.models import Budget, BudgetScope, BudgetWindow, Wallet
 from billing_app.runtime.subjects import names_of, subjects_of
@@ -35,6 +36,11 @@ EACH = {
     BudgetScope.TEAM: "Each team by itself",
     BudgetScope.USER: "Each person by themselves",
     BudgetScope.AGENT: "Each agent by itself",
+}
+HELP = {
+    "window": "Days and months are those of UTC",
+    "soft_limit": "US dollars; from here on people are warned",
+    "hard_limit": "US dollars; here calls stop",
 }
 GROUPS = {BudgetScope.TEAM: "Teams", BudgetScope.USER: "People", BudgetScope.AGENT: "Agents"}
 
@@ -123,14 +129,14 @@ class NewBudgetForm(BudgetForm):
 @admin.register(Budget)
 class BudgetAdmin(TenantAdmin[Budget], ActingAdmin[Budget]):
     list_display = [
-        "whose", "organisation", "window", "used", "soft_limit", "hard_limit", "is_active",
+        "whose", "organisation", "window", "used", money("soft_limit"), money("hard_limit"),
+        "is_active",
     ]  # fmt: skip
     list_select_related = ["organisation"]
     list_filter = ["scope", "window", "is_active", OrganisationFilter]
     search_fields = ["organisation__name"]
     search_help_text = "An id in full (of a budget, person, team or agent), or an organisation"
     id_fields = ["id", "subject_id"]
-    autocomplete_fields = ["organisation"]
     actions = ["switch_off"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Budget]":
@@ -177,6 +183,7 @@ class BudgetAdmin(TenantAdmin[Budget], ActingAdmin[Budget]):
             if change
             else ["organisation", "window", "soft_limit", "hard_limit"]
         )
+        options["help_texts"] = HELP
         made: Any = super().get_form(request, obj, change, **options)
         made.by, made.request = request.user, request
         return made
@@ -202,7 +209,7 @@ class BudgetAdmin(TenantAdmin[Budget], ActingAdmin[Budget]):
         limit = row.hard_limit if row.hard_limit is not None else row.soft_limit
         assert limit is not None
         said = f"{spoken(spent)} of {spoken(limit)}"
-        bar = '<progress max="100" value="{}" aria-label="{}" class="w-24"></progress> {}'
+        bar = '<progress max="100" value="{}" aria-label="{}"></progress> {}'
         share = min(100, int(100 * spent / limit)) if limit else 100
         return format_html(bar, share, said, said)
 

@@ -15,6 +15,7 @@ from unfold.widgets import (  # type: ignore[import-untyped]
     UnfoldAdminTextInputWidget,
 )
 
+from billing_app.admin.columns import moment, money
 from billing_app.admin.kept import Button, KeptAdmin, user_of
 from billing_app.models import CreditEntry, Reservation, Wallet
 from billing_app.services import credits as service
@@ -23,6 +24,9 @@ from one_project.accounts.models import Organisation
 from one_project.accounts.tenant_admin import OrganisationFilter, sees_all
 from one_project.common.errors import AppError
 from one_project.common.ids import new_id
+
+GIVES = "Credits are paid for beforehand: calls are taken off them. What is given is added."
+CORRECTS = "Adds to the balance, or with a minus takes off. Entries before it stay as they are."
 
 
 class CreditForm(forms.Form):
@@ -43,7 +47,10 @@ class CreditForm(forms.Form):
 
 @admin.register(CreditEntry)
 class CreditEntryAdmin(KeptAdmin[CreditEntry]):
-    list_display = ["created_at", "organisation", "kind", "amount", "balance_after", "note", "ref"]
+    list_display = [
+        moment("created_at"), "organisation", "kind", money("amount"), money("balance_after"),
+        "note", "ref",
+    ]  # fmt: skip
     list_select_related = ["organisation"]
     list_filter = ["kind", "created_at", OrganisationFilter]
     list_defer = ["meta"]
@@ -90,6 +97,7 @@ class CreditEntryAdmin(KeptAdmin[CreditEntry]):
         context = {
             **self.admin_site.each_context(request),
             "title": title,
+            "explained": GIVES if is_gift else CORRECTS,
             "opts": self.opts,
             "form": form,
             "list_address": self.address("changelist"),
@@ -101,7 +109,8 @@ class CreditEntryAdmin(KeptAdmin[CreditEntry]):
 @admin.register(Wallet)
 class WalletAdmin(KeptAdmin[Wallet]):
     list_display = [
-        "organisation", "budget", "window_start", "granted", "spent", "reserved", "warned_at",
+        "organisation", "what", "window_start", money("granted"), money("spent"),
+        money("reserved"), "warned_at",
     ]  # fmt: skip
     list_select_related = ["organisation", "budget"]
     list_filter = ["budget__scope", "budget__window", OrganisationFilter]
@@ -110,10 +119,17 @@ class WalletAdmin(KeptAdmin[Wallet]):
     search_help_text = "An id in full (of a wallet, budget, person, team or agent)"
     id_fields = ["id", "budget", "subject_id"]
 
+    @admin.display(description="budget", ordering="budget")
+    def what(self, row: Wallet) -> str:
+        """Of what: credits are the wallet without a budget."""
+        return str(row.budget or "credits")
+
 
 @admin.register(Reservation)
 class ReservationAdmin(KeptAdmin[Reservation]):
-    list_display = ["created_at", "organisation", "amount", "status", "expires_at", "ended_at"]
+    list_display = [
+        moment("created_at"), "organisation", money("amount"), "status", "expires_at", "ended_at",
+    ]  # fmt: skip
     list_select_related = ["organisation"]
     list_filter = ["status", "created_at", OrganisationFilter]
     list_defer = ["meta"]

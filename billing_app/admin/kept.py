@@ -119,8 +119,10 @@ class ActingAdmin(PlainAdmin[Row]):
         chosen: "QuerySet[Row]",
         form_class: type[forms.Form],
         title: str,
+        explained: str = "",
     ) -> forms.Form | TemplateResponse:
-        """The answered form; until it is, the page to return. An action calls it first."""
+        """The answered form; until it is, the page to return. An action calls it first.
+        ``explained``: what comes of it."""
         answered = "_answered" in request.POST
         form = form_class(request.POST) if answered else form_class()
         if answered and form.is_valid():
@@ -132,6 +134,7 @@ class ActingAdmin(PlainAdmin[Row]):
         context = {
             **self.admin_site.each_context(request),
             "title": title,
+            "explained": explained,
             "opts": self.opts,
             "form": form,
             "chosen": list(chosen[:MOST]),

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from billing_app.admin.columns import moment, money
 from billing_app.admin.kept import KeptAdmin
 from billing_app.models import Payment
 from one_project.accounts.tenant_admin import OrganisationFilter
@@ -11,7 +12,8 @@ from one_project.common.read_only import recent_values
 @admin.register(Payment)
 class PaymentAdmin(KeptAdmin[Payment]):
     list_display = [
-        "created_at", "invoice", "organisation", "amount", "status", "provider", "provider_ref",
+        moment("created_at"), "invoice", "organisation", money("amount"), "status", "provider",
+        "provider_ref",
     ]  # fmt: skip
     list_select_related = ["invoice", "organisation"]
     list_filter = ["status", recent_values("provider"), "created_at", OrganisationFilter]

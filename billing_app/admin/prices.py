@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget  # type: ignore[import-untyped]
 
+from billing_app.admin.columns import count, moment, rate
 from billing_app.admin.kept import Button, ButtonsAdmin
 from billing_app.models import ModelPrice
 from billing_app.services.prices import add_price, change_price, end_price, price_drift, seed_prices
@@ -20,6 +21,13 @@ from one_project.accounts.tenant_admin import InstallationAdmin
 from one_project.common.errors import AppError
 
 MODELS_OFFERED = 300
+HELP = {
+    "amount": "US dollars for a million tokens",
+    "service_tier": "Empty: the usual one; else as the provider calls it, like flex or batch",
+    "context_from": "0: any call; else calls with more input tokens than this, as a whole",
+    "valid_from": "In UTC; what has been used keeps its price",
+    "valid_to": "In UTC; empty: until it is changed",
+}
 # What may be entered for a price there is.
 ASKED = ("amount", "at", "note")
 
@@ -127,8 +135,8 @@ class ModelFilter(admin.SimpleListFilter):
 @admin.register(ModelPrice)
 class ModelPriceAdmin(InstallationAdmin[ModelPrice], ButtonsAdmin[ModelPrice]):
     list_display = [
-        "provider", "model", "token_type", "service_tier", "context_from", "amount", "valid_from",
-        "valid_to", "source", "source_version", "note",
+        "provider", "model", "token_type", "service_tier", count("context_from"), rate("amount"),
+        moment("valid_from"), moment("valid_to"), "source", "source_version", "note",
     ]  # fmt: skip
     list_filter = [ProviderFilter, ModelFilter, "token_type", "source", ValidFilter]
     list_defer = ["meta"]
@@ -172,6 +180,7 @@ class ModelPriceAdmin(InstallationAdmin[ModelPrice], ButtonsAdmin[ModelPrice]):
         options["form"] = ChangedPriceForm if change else PriceForm
         if change:
             options["fields"] = [each for each in ASKED if each != "at"]
+        options["help_texts"] = HELP
         made: Any = super().get_form(request, obj, change, **options)
         made.by = request.user
         return made

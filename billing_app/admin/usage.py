@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 
+from billing_app.admin.columns import count, moment
 from billing_app.admin.kept import Button, KeptAdmin, months
 from billing_app.models import UsageRecord
 from billing_app.services.usage import fill_missing_prices
@@ -17,9 +18,9 @@ class UsageRecordAdmin(KeptAdmin[UsageRecord]):
     """Rows without an organisation are the installation's: superusers see them."""
 
     list_display = [
-        "occurred_at", "organisation", "purpose", "provider", "model", "pricing", "input_tokens",
-        "cached_input_tokens", "output_tokens", "shown_cost", "agent_name", "is_estimated",
-        "is_aborted",
+        moment("occurred_at"), "organisation", "purpose", "provider", "model", "pricing",
+        count("input_tokens"), count("cached_input_tokens"), count("output_tokens"), "cost_money",
+        "agent_name", "is_estimated", "is_aborted",
     ]  # fmt: skip
     list_select_related = ["organisation"]
     list_filter = [
@@ -40,8 +41,8 @@ class UsageRecordAdmin(KeptAdmin[UsageRecord]):
         ]
 
     @admin.display(description="cost (US dollars)", ordering="cost")
-    def shown_cost(self, row: UsageRecord) -> str:
-        return "no price" if row.cost is None else f"{row.cost:.6f}"
+    def cost_money(self, row: UsageRecord) -> str:
+        return "no price" if row.cost is None else f"{row.cost:,.6f}"
 
     def unpriced(self, request: HttpRequest) -> HttpResponse:
         """The list, narrowed to it."""

@@ -112,7 +112,7 @@ def invoice(request: MemberRequest, invoice_id: UUID) -> HttpResponse:
     found = access_invoice(request.membership, invoice_id)
     document = document_of(found, list(found.lines.order_by("position")))
     notes = visible_invoices(request.membership).filter(credits=found).order_by("number")
-    ways = payers(found)
+    ways, left = payers(found), left_to_pay(found)
     context = {
         "invoice": found,
         "title": _title(found),
@@ -127,7 +127,7 @@ def invoice(request: MemberRequest, invoice_id: UUID) -> HttpResponse:
         "credits": _seen(request, found.credits_id),
         "replaced_by": _seen(request, found.replaced_by_id),
         "payers": ways,
-        "left": spoken_exactly(left_to_pay(found)) if ways else "",
+        "left": spoken_exactly(left) if left > 0 else "",
         "is_back": "paid" in request.GET,
         **_status(found),
     }

@@ -1,5 +1,7 @@
 """What billing's admins do beyond showing rows, and what they never do."""
 
+import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +22,7 @@ from billing_app.models import (
     UsageRecord,
     Wallet,
 )
+from billing_app.services.invoices import mark_paid
 from billing_app.services.invoicing import bill_due
 from one_project.accounts.models import Team
 from one_project.workflows.models import WorkItem
@@ -72,6 +75,24 @@ def billed(world: World) -> Invoice:
 class TestInvoices:
     """Every verb, and what it refuses."""
 
+    def test_drafts_are_summed_up_by_themselves(self, root: Client, billed: Invoice) -> None:
+        name = "شركة النور 🚀"
+        customer = {"name": name, "address": "1 Road\nTown"}
+        draft = Invoice.objects.create(
+            organisation=billed.organisation, period=date(2025, 11, 1), subtotal=1234567,
+            total=1234567, customer=customer,
+        )  # fmt: skip
+        html = root.get(page(Invoice, "changelist")).content.decode()
+        for label, sum in (
+            ("Drafts", "$1,234,567.00"), ("Pending", "$2.50"), ("Finalised and not void", "$2.50"),
+        ):  # fmt: skip
+            assert re.search(rf"{label} <strong [^>]*>{re.escape(sum)}<", html), label
+        assert "November 2025" in html
+        html = root.get(page(Invoice, "change", draft.pk)).content.decode()
+        # As people write it, not as JSON does.
+        assert f'<span class="is-line" dir="auto">{name}</span>' in html
+        assert "$1,234,567.00" in html
+
     def test_lists_add_up_and_find_numbers(self, root: Client, billed: Invoice) -> None:
         html = root.get(page(Invoice, "changelist")).content.decode()
         assert 'Pending <strong class="text-font' in html
@@ -108,6 +129,20 @@ class TestInvoices:
         assert "can be credited" in do(root, "credit", billed, amount="9", reason="Outage")
         assert "1 credited" in do(root, "credit", billed, amount="1.00", reason="Outage")
         assert Invoice.objects.get(kind="credit_note").total == Decimal("-1.00")
+
+    def test_money_that_went_back_is_noted_once(self, root: Client, billed: Invoice) -> None:
+        verb = "Note money that was sent back"
+        assert verb not in root.get(page(Invoice, "change", billed.pk)).content.decode()
+        mark_paid(billed, provider="stripe", ref="pi_1", amount=Decimal("3.50"))
+        assert verb in root.get(page(Invoice, "change", billed.pk)).content.decode()
+        assert "can be sent back" in do(root, "refund", billed, amount="1.01", reason="Too much")
+        for _ in range(2):
+            assert "1 noted as sent back" in do(
+                root, "refund", billed, amount="1.00", reason="Too much"
+            )
+        assert [each.amount for each in Payment.objects.order_by("created_at")] == [
+            Decimal("3.50"), Decimal("-1.00"),
+        ]  # fmt: skip
 
     def test_drafts_are_discarded_and_finalised(self, root: Client, world: World) -> None:
         first, second = invoice(world.organisation), invoice(world.organisation)

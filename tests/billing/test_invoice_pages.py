@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -89,6 +90,31 @@ def test_an_invoice_its_credit_notes_and_payments(world: World) -> None:
     assert "bank-1" not in shown
     assert "bank-1" in page(world.adam, reverse("usage:invoice", args=[invoice.pk]))
     assert str(invoice.pk) in page(world.bob, reverse("usage:invoice", args=[note.pk]))
+
+
+def test_a_failed_payment_says_what_is_still_to_be_paid(world: World) -> None:
+    invoice = make_invoice(
+        world.organisation, world.bob.pk, status="failed", reason="Declined by the bank"
+    )
+    address = reverse("usage:invoice", args=[invoice.pk])
+    shown = page(world.bob, address)
+    assert "Declined by the bank" in shown
+    assert "$1,236.11 is still to be paid" in shown
+    make_invoice(
+        world.organisation, world.bob.pk, kind=InvoiceKind.CREDIT_NOTE, credits=invoice,
+        lines=[("", "", 0, "0", "-1236.11")], number=4,
+    )  # fmt: skip
+    assert "still to be paid" not in page(world.bob, address)
+
+
+def test_reasons_of_a_void_invoice_and_its_successor_stand_apart(world: World) -> None:
+    anew = make_invoice(world.organisation, world.bob.pk, number=2)
+    invoice = make_invoice(
+        world.organisation, world.bob.pk, status="void", reason="Wrong address", replaced_by=anew
+    )
+    shown = page(world.adam, reverse("usage:invoice", args=[invoice.pk]))
+    assert re.search(r"<bdi>Wrong address</bdi>\s*</p>", shown)
+    assert str(anew.pk) in shown
 
 
 @pytest.mark.parametrize("name", ["invoice", "invoice_print", "invoice_pdf", "invoice_csv"])

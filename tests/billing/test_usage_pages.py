@@ -197,7 +197,7 @@ def test_each_sees_their_own_and_only_admins_see_everybodys(world: World) -> Non
         ("?team='", "There is no such team"),
         ("?whose=everybody", "so this is your own"),
         ("?user=none", "the person was ignored"),
-        ("?whose=organisation&user=1", "There is no such user"),
+        ("?whose=organisation&user=1", "There is no such person"),
     ],
 )
 def test_what_means_nothing_is_left_out_and_said(
@@ -314,7 +314,7 @@ def test_budgets_show_what_is_spent_held_and_left(world: World, october: None) -
     shown = page(world.alice, "?whose=organisation")
     assert "$8.50 spent of $10.00" in shown
     assert "$1.00 held for calls under way; warning at $8.00" in shown
-    assert "Nearly used up" in shown
+    assert "Past the warning" in shown
     own = page(world.bob)
     assert "$8.50" not in own
     assert "$0.00 spent of $5.00" in own
