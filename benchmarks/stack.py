@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from benchmarks import options, processes
+from benchmarks import options, prepared, processes
 from one_project.embedded.data_dir import DataDir
 from one_project.embedded.postgres import EmbeddedPostgres
 from one_project.embedded.redis import EmbeddedRedis
@@ -157,6 +157,7 @@ def running_stack(model: list[str], *, server: str = "benchmarks.paced_server") 
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="one-bench-")))
         folder.chmod(0o755)
         state = DataDir(folder / "data")
+        prepared.begin(state.path)
         with processes.placed(app_core, first=first):
             postgres, redis = EmbeddedPostgres(state.path), EmbeddedRedis(state.path)
             for store in (postgres, redis):

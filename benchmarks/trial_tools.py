@@ -114,7 +114,7 @@ def main() -> None:
         workers = Workers(stack, WORKERS, module="benchmarks.tools_samples")
         try:
             stack.start_web()
-            workers.start_all()
+            workers.make_ready()  # each is started by who kills it
             stack.wait_for_web()
             options.say(f"Killing {kills} times (SEED={seed}), {PEOPLE} people ask.")
             found, lines = trial(stack, workers, effects, kills, seed)

@@ -66,6 +66,8 @@ class Killer(threading.Thread):
                 self._kill_once()
         except BaseException as error:
             self.failure = error
+        finally:
+            connection.close()
 
     def _kill_once(self) -> None:
         if not self._round:
@@ -73,7 +75,6 @@ class Killer(threading.Thread):
             self.chance.shuffle(self._round)
         fate = self._round.pop()
         deadly = f"{fate}:{self.chance.randint(1, PASSES)}" if fate in POINTS else ""
-        self.workers.strike(self.worker)  # dead already, but for the first
         self.workers.start(self.worker, ONE_CRASH_AT=deadly)
         self._wait_until_busy()
         if fate in POINTS:
@@ -113,7 +114,5 @@ class Killer(threading.Thread):
                     if cursor.fetchone()[0]:
                         return
             except DatabaseError:
-                pass
-            finally:
                 connection.close()
             time.sleep(0.05)

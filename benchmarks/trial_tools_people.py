@@ -61,6 +61,12 @@ class Asker(threading.Thread):
         self.enough = threading.Event()
 
     def run(self) -> None:
+        try:
+            self._ask_until_enough()
+        finally:
+            connection.close()
+
+    def _ask_until_enough(self) -> None:
         while not self.enough.is_set():
             name = f"p{self.number}q{len(self.asked)}"
             asked = Asked(self.place, uuid4(), name, self.chance.choice(PLANS))
@@ -85,9 +91,8 @@ def _answered(asked: Asked) -> bool:
     try:
         return not Turn.objects.open().filter(client_key=asked.key).exists()
     except DatabaseError:
-        return False
-    finally:
         connection.close()
+        return False
 
 
 class Decider(threading.Thread):
@@ -102,6 +107,7 @@ class Decider(threading.Thread):
         self._browsers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="browser")
 
     def run(self) -> None:
+        # The connection is kept: six people who connect for each look would keep a core busy.
         while not self.over.wait(0.05):
             try:
                 waiting = ToolCall.objects.awaiting_approval().select_related(
@@ -110,9 +116,8 @@ class Decider(threading.Thread):
                 for call in waiting.in_order()[:20]:
                     self._decide(call)
             except DatabaseError:
-                continue
-            finally:
                 connection.close()
+        connection.close()
 
     def _decide(self, call: ToolCall) -> None:
         person = call.requested_by

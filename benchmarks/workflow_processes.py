@@ -37,11 +37,15 @@ class Workers:
 
     def start_all(self) -> None:
         """Start all of them; returns when the workers' engines listen."""
-        create_table()
-        self.stack.environment[EFFECTS] = str(self.stack.folder / "effects.txt")
+        self.make_ready()
         for name in self.names:
             self.start(name)
         self._wait()
+
+    def make_ready(self) -> None:
+        """What has to be there before one starts."""
+        create_table()
+        self.stack.environment[EFFECTS] = str(self.stack.folder / "effects.txt")
 
     def start(self, name: str, **environment: str) -> None:
         """Start the one of this name, with ``environment`` besides; does not wait."""

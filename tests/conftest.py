@@ -7,13 +7,14 @@ import logging
 import os
 import socket
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from one_project.embedded.postgres import DATABASE
 from tests import emptying
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # What runs the whole product as processes: all of it in one process, so that it is started once.
 STACK = ("tests/e2e/",)
+TRIALS = ("tests/benchmarks/",)
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
@@ -36,10 +38,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: what comes last is done by one process while the other has nothing."""
-    items.sort(key=lambda item: not item.nodeid.startswith((*STACK, "tests/benchmarks/")))
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """The stack first, since it is longest; the trials, which start as many processes, when it is
+    done; in the end what is short, so that no process is left with nothing to do.
+
+    After all others have sorted: pytest-django does by what each test does to the database.
+    """
+    yield
+    stack = [item for item in items if item.nodeid.startswith(STACK)]
+    trials = [item for item in items if item.nodeid.startswith(TRIALS)]
+    others = [item for item in items if not item.nodeid.startswith((*STACK, *TRIALS))]
+    middle = len(others) // 2
+    items[:] = [*stack, *others[:middle], *trials, *others[middle:]]
 
 
 def pytest_collection_finish() -> None:
@@ -52,10 +63,27 @@ OWN_SERVER = "ONE_TESTS_SUPERUSER_URL" in os.environ
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """With what emptying needs on a server that is not ours."""
+    if not OWN_SERVER:
+        with django_db_blocker.unblock():
+            emptying.let_django()
+
+
+@pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
     """A server of our own takes its databases along when it ends. Dropping one before would fail
     where a thread that a test has begun still holds a connection."""
     return OWN_SERVER or bool(request.config.getvalue("reuse_db"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Begun with what ``tests.servers`` has migrated."""
+    if OWN_SERVER:
+        from django.db import connection
+
+        connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
 
 
 # What the secrets of tests begin with: no line of any log may hold one. Servers that a test has

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import options, processes
+from benchmarks import options, prepared, processes
 from benchmarks.stack import LIMITS
 from one_project.embedded import running_postgres_roles, running_redis
 from one_project.embedded.data_dir import DataDir
@@ -39,6 +39,7 @@ def running_place(**environment: str) -> Iterator[Place]:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="one-bench-")))
         folder.chmod(0o755)
         state = DataDir(folder / "data")
+        prepared.begin(state.path)
         # Where this is asked for, this process has the core of the servers, as they have.
         if options.choice("PRIORITY", "0", ["0", "1"]) == "1":
             cleanup.enter_context(processes.placed(processes.cores()[0], first=True))

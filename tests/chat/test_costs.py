@@ -10,6 +10,7 @@ from django.test import Client
 from agents_app.models import Agent as AgentRow
 from agents_app.models import AICall
 from agents_app.providers.events import Usage
+from agents_app.providers.parts import ToolCallPart
 from agents_app.providers.registry import use_embedding_model
 from agents_app.providers.scripted import ScriptedModel, ScriptedStep
 from agents_app.providers.scripted_embeddings import ScriptedEmbeddingModel
@@ -118,7 +119,10 @@ def reports(committed_world: World) -> Iterator[list[UsageReport]]:
     told: list[UsageReport] = []
     searching = ContextOptions(search_options=SearchOptions(vector_search=True, limit=3))
     options = AgentOptions(context=searching)
-    register_agent("counted", Agent(name="Guide", options=options, usage_handler=told.append))
+    guide = Agent(
+        name="Guide", options=options, tools=("search_messages",), usage_handler=told.append
+    )
+    register_agent("counted", guide)
     AgentRow.objects.filter(pk=committed_world.agent.pk).update(code_name="counted")
     with use_embedding_model(ScriptedEmbeddingModel()):
         ensure_space()
@@ -145,6 +149,21 @@ def test_a_stopped_answer_counts_with_what_it_said(
         (vector.pk, False),
         (row.pk, True),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_handler_is_told_of_vectors_that_tools_ask_for(
+    committed_world: World, reports: list[UsageReport]
+) -> None:
+    wanted = ToolCallPart("c1", "search_messages", {"query": "boats"})
+    looks = ScriptedStep([wanted], usage=USED)
+    with running_engine(Priced(looks, said("None."))):
+        turn = continue_thread(committed_world.thread(), user=committed_world.alice, message="q")
+        wait_until(ended(turn))
+        wait_until(lambda: len(reports) == 4)
+    kept = {row.pk: row.purpose for row in UsageRecord.objects.filter(turn_id=turn.pk)}
+    assert {one.record_id: one.purpose for one in reports} == kept
+    assert sorted(kept.values()) == ["answer", "answer", "embedding", "embedding"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -138,9 +138,9 @@ def test_the_sweep_finds_a_turn_whose_ring_was_lost(
 
 def test_many_turns_share_one_process(committed_world: World) -> None:
     world = committed_world
-    model = ScriptedModel([["one ", "two ", "three"]] * 40, chunk_delay=0.02)
+    model = ScriptedModel([["one ", "two ", "three"]] * 20, chunk_delay=0.02)
     with running_engine(model):
-        turns = [ask(world) for _ in range(40)]
+        turns = [ask(world) for _ in range(20)]
         wait_until(lambda: not Turn.objects.open().exists())
     assert {message_of(turn).text for turn in turns} == {"one two three"}
 

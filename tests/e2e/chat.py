@@ -1,7 +1,11 @@
 """What a person does on the page, by the names they see."""
 
+import time
+from collections.abc import Sequence
+
 from playwright.sync_api import Locator, Page, expect
 
+SAME_WITHIN = 10.0  # seconds
 LONG = "demo:tokens=400 demo:tps=60 Tell me a long story"
 
 # The other half of the suite runs on this machine at the same time.
@@ -51,6 +55,19 @@ def share_with(page: Page, name: str) -> None:
     dialog.get_by_label(name).check()
     dialog.get_by_role("button", name="Add").click()
     expect(page.get_by_role("button", name="People (2)")).to_be_visible()
+
+
+def expect_same(pages: Sequence[Page], wanted: str | None = None) -> None:
+    """The pages come to show the same conversation: ``wanted``, where it is given.
+
+    Waited for, since what has ended on one page may be on its way to another.
+    """
+    until = time.monotonic() + SAME_WITHIN
+    shown = {conversation(page) for page in pages}
+    while shown - {wanted or next(iter(shown))} and time.monotonic() < until:
+        pages[0].wait_for_timeout(100)
+        shown = {conversation(page) for page in pages}
+    assert shown == {wanted or next(iter(shown))}
 
 
 def conversation(page: Page) -> str:

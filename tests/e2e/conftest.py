@@ -1,6 +1,7 @@
 """The product as ``make run`` starts it, and a real Chromium in front of it.
 
-Nothing of ours is imported by these tests: they see what a person sees, and end processes by pid.
+Nothing of the product is imported by these tests: they see what a person sees, and end processes
+by pid. The stack that most of them share is started from nothing, as a newcomer's is.
 """
 
 import json
@@ -21,6 +22,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from benchmarks import prepared
 from tests.integrations.outside import Outside
 from tests.integrations.outside import outside as listening
 
@@ -112,15 +114,17 @@ def stack(outside: Outside) -> Iterator[Stack]:
         "ONE_PROVIDER_URLS": json.dumps({"slack": outside.slack_url}),
         "ONE_CREDENTIAL_KEYS": f"{OLD_KEY},{NEW_KEY}",
     }
-    with running_stack(settings) as running:
+    with running_stack(settings, from_nothing=True) as running:
         yield running
 
 
 @contextmanager
-def running_stack(settings: dict[str, str]) -> Iterator[Stack]:
+def running_stack(settings: dict[str, str], *, from_nothing: bool = False) -> Iterator[Stack]:
     """The product with a demo model that is in a hurry, and without limits where not said."""
     folder = Path(tempfile.mkdtemp(prefix="one-e2e-"))
     folder.chmod(0o755)
+    if not from_nothing:
+        prepared.begin(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -4,7 +4,7 @@ import signal
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.chat import LONG, body_of, conversation, send, wait_done, wait_streaming
+from tests.e2e.chat import LONG, body_of, conversation, expect_same, send, wait_done, wait_streaming
 from tests.e2e.conftest import SignIn, Stack
 
 RECOVERY = 60_000
@@ -16,7 +16,7 @@ def finished_equal_to_a_fresh_page(page: Page) -> None:
     live = conversation(page)
     page.reload()
     wait_done(page)
-    assert conversation(page) == live
+    expect_same([page], live)
 
 
 def test_a_killed_worker_restarts_the_answer_and_the_page_says_so(
