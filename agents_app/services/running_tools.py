@@ -53,7 +53,8 @@ logger = logging.getLogger(__name__)
 @step(name="agents_app.run_tool_call", pool=POOL, lease=3.0)
 async def run_tool_call(call_id: UUID) -> None:
     """Run an approved call once; reads and what is idempotent again when its worker is lost."""
-    work = current_work().claimed
+    current = current_work()
+    work = current.claimed
     call, offered = await in_thread(_prepare, call_id, again=work.retry is not None)
     if call is None:
         return
@@ -70,11 +71,12 @@ async def run_tool_call(call_id: UUID) -> None:
         with hearing() as calls:
             outcome = await use_tool(offered.definition, context_of(call, offered), call.arguments)
     except asyncio.CancelledError:
-        if current_work().cancelled_for != "stop":
+        if current.cancelled_for != "stop":
             raise
         repeated = offered.definition.may_be_repeated
         outcome = _stopped() if repeated else ToolOutcome.unknown()
     crash_point("tool_effect_done")
+    current.end()
     await _record(call, outcome, work)
     agent = registered_agents().get(call.agent.code_name) if call.agent else None
     if agent is not None:

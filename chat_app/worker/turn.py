@@ -90,6 +90,7 @@ class RunningTurn:
             outcome = self._outcome(TurnStatus.STOPPED, "stopped")
         finally:
             self._broadcaster.close(self.stream)
+        self.work.end()
         await self._finish(outcome)
         await self._tell()
 

@@ -128,6 +128,10 @@ def begin_payment(invoice: Invoice, provider: PaymentProvider, return_url: str) 
         # next attempt is another payment, except where this one is just being worked on.
         if error.http_status != BUSY:
             asked.update(status=PaymentStatus.FAILED, updated_at=timezone.now())
+        if error.retryable:
+            error.user_message = (
+                f"{provider.title} does not answer. Nothing was paid: please try again later."
+            )
         raise
     # Whoever asked at the same time got the same page.
     asked.update(provider_ref=page.ref, url=page.url, updated_at=timezone.now())

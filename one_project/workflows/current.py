@@ -15,6 +15,7 @@ class CurrentWork:
     claimed: Claimed
     stopping: threading.Event = field(default_factory=threading.Event)
     why: list[str] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
 
     @property
     def attempt(self) -> int:
@@ -31,6 +32,11 @@ class CurrentWork:
         """``stop``: somebody wants it to end. ``lost`` and ``shutdown``: another worker goes on,
         so write nothing. Empty while nothing of it happened."""
         return self.why[0] if self.why else ""
+
+    def end(self) -> None:
+        """To be said by a step that is about to store its end itself, and with it give its lease
+        up: what comes after is not cancelled because the lease is gone."""
+        self.ending.set()
 
     def cancel(self, why: str) -> None:
         self.why.append(why)

@@ -1,5 +1,6 @@
 """What answers and threads cost, as people in them see it."""
 
+import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,7 @@ from chat_app.live.catch_up import missed_since
 from chat_app.models import Message, Thread, TurnStatus
 from chat_app.services.conversation import continue_thread
 from chat_app.services.stopping import stop_turn
+from one_project.workflows.worker.engine import KEEP_EVERY
 from tests.billing.prices import add_prices
 from tests.chat.playing import asked, client_of, ledger
 from tests.chat.test_engine import Gate, ended, running_engine, wait_until
@@ -164,6 +166,22 @@ def test_the_handler_is_told_of_vectors_that_tools_ask_for(
     kept = {row.pk: row.purpose for row in UsageRecord.objects.filter(turn_id=turn.pk)}
     assert {one.record_id: one.purpose for one in reports} == kept
     assert sorted(kept.values()) == ["answer", "answer", "embedding", "embedding"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_may_take_longer_than_the_lease_that_its_answer_gave_up(
+    committed_world: World, reports: list[UsageReport]
+) -> None:
+    async def slow(report: UsageReport) -> None:
+        await asyncio.sleep(2.5 * KEEP_EVERY)  # two looks at leases
+        reports.append(report)
+
+    register_agent("counted", Agent(name="Guide", usage_handler=slow))
+    with running_engine(Priced(said("Yes."))):
+        turn = continue_thread(committed_world.thread(), user=committed_world.alice, message="q")
+        wait_until(ended(turn))
+        wait_until(lambda: len(reports) == 1)
+    assert reports[0].turn_id == turn.pk
 
 
 @pytest.mark.django_db(transaction=True)

@@ -140,8 +140,10 @@ def test_a_process_that_died_before_the_answer_gets_the_same_page(
 def test_what_failed_over_there_is_begun_anew(
     world: World, stripe: Integration, server: StripeServer, invoice: Invoice
 ) -> None:
-    server.failing[:] = [500]
-    assert pay(world.bob, invoice).status_code == 502
+    server.failing[:] = [503]
+    refused = pay(world.bob, invoice)
+    assert refused.status_code == 502
+    assert "Stripe does not answer. Nothing was paid" in refused.content.decode()
     assert pay(world.bob, invoice).status_code == 303
     assert sorted(Payment.objects.values_list("status", flat=True)) == ["failed", "pending"]
     # A page that is about to close is not given to anybody any more.

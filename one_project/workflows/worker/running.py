@@ -59,7 +59,9 @@ class Running:
 
     def cancel(self, why: str) -> None:
         """End the call. What is being recorded is recorded: a lease that looks lost may only have
-        been given up by that very record."""
+        been given up by that very record, or by the function's own (``CurrentWork.end``)."""
+        if why == "lost" and self._current.ending.is_set():
+            return
         if self.task and not self.cancelled_for:
             self.cancelled_for = why
             self._current.cancel(why)
